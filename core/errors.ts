@@ -1,0 +1,182 @@
+/**
+ * The errors of datatask: few classes, a stable `code` each, context, and the cause beneath.
+ *
+ * @module
+ */
+
+/** What went wrong, for a program. A code never changes within a major version; the message may. */
+export type ErrorCode =
+  | "not-found"
+  | "already-exists"
+  | "conflict"
+  | "invalid-key"
+  | "invalid-value"
+  | "unsupported"
+  | "denied"
+  | "no-space"
+  | "unavailable"
+  | "io"
+  | "session-closed"
+  | "resource-failed"
+  | "unknown-run"
+  | "cannot-start"
+  | "run-failed"
+  | "timed-out"
+  | "lost"
+  | "invalid-definition"
+  | "lease-held"
+  | "usage";
+
+/** What was being done when an error arose. */
+export interface ErrorContext {
+  /** What was being done: `"read"`, `"list"`. */
+  readonly operation?: string;
+  /** To whom: the name of a repository, a task, a resource. */
+  readonly subject?: string;
+  /** To which key. */
+  readonly key?: string;
+  /** Whether trying again can help: `"later"` for trouble that passes. */
+  readonly retry?: "never" | "later" | "gave-up";
+}
+
+/** Marks errors of any copy of this package, since several may be loaded: see {@linkcode isDatataskError}. */
+const BRAND: unique symbol = Symbol.for("@datatask/datatask/error") as never;
+
+/** The base of all errors that datatask throws. Compare {@linkcode DatataskError.code}, not classes. */
+export class DatataskError extends Error {
+  /** What went wrong, for a program. */
+  readonly code: ErrorCode;
+  /** What was being done. */
+  readonly context: ErrorContext;
+
+  /**
+   * @param code What went wrong, for a program.
+   * @param message What went wrong, for a person, and what to do about it.
+   * @param context What was being done, and the `cause` beneath.
+   */
+  constructor(code: ErrorCode, message: string, context: ErrorContext & { readonly cause?: unknown } = {}) {
+    const { cause, ...rest } = context;
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.context = rest;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/** Something about the values or the keys of a repository. */
+export class RepositoryError extends DatataskError {}
+
+/** A value was asked for that is not there. Its code is `not-found`. */
+export class NotFoundError extends RepositoryError {
+  /**
+   * @param message What was not found, and where.
+   * @param context What was being done.
+   */
+  constructor(message: string, context: ErrorContext & { readonly cause?: unknown } = {}) {
+    super("not-found", message, context);
+  }
+}
+
+/** Something about a session's resources. */
+export class SessionError extends DatataskError {}
+
+/** Something about where work runs. */
+export class ExecutorError extends DatataskError {}
+
+/** The pipeline is wrong as written. `faults` lists all that was found, not just the first. */
+export class DefinitionError extends DatataskError {
+  /** Each fault, a sentence. */
+  readonly faults: readonly string[];
+
+  /**
+   * @param faults What is wrong, a sentence each.
+   * @param context What was being done.
+   */
+  constructor(faults: readonly string[] | string, context: ErrorContext & { readonly cause?: unknown } = {}) {
+    const list = typeof faults === "string" ? [faults] : faults;
+    super(
+      "invalid-definition",
+      list.length === 1 ? list[0]! : `${list.length} faults:\n- ${list.join("\n- ")}`,
+      context,
+    );
+    this.faults = list;
+  }
+}
+
+/** The command line was wrong, or a name on it is unknown: exit code 2. */
+export class UsageError extends DatataskError {
+  /**
+   * @param message What was wrong, and what to write in its place.
+   * @param context What was being done.
+   */
+  constructor(message: string, context: ErrorContext & { readonly cause?: unknown } = {}) {
+    super("usage", message, context);
+  }
+}
+
+/**
+ * Tells whether a value is an error of datatask, of whichever loaded copy of the package.
+ *
+ * @param error Anything caught.
+ * @param code Only errors of this code, when given.
+ * @returns Whether it is.
+ */
+export function isDatataskError(error: unknown, code?: ErrorCode): error is DatataskError {
+  return error instanceof Error && BRAND in error &&
+    (code === undefined || (error as unknown as DatataskError).code === code);
+}
+
+/**
+ * Says what an error says, with what lies beneath it, on one line and without a stack.
+ *
+ * @param error Anything caught.
+ * @returns Its message, then the messages of its causes.
+ */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const text = error.message || error.name;
+  if (error.cause === undefined || error.cause === null) return text;
+  const cause = describeError(error.cause);
+  return text.includes(cause) ? text : `${text} (${cause})`;
+}
+
+/**
+ * What the errors of the platform mean, by their class.
+ *
+ * @param error Anything caught.
+ * @returns The code that fits, or nothing.
+ */
+export function classifySystemError(error: unknown): ErrorCode | undefined {
+  if (isDatataskError(error)) return error.code;
+  if (error instanceof Deno.errors.NotFound) return "not-found";
+  if (error instanceof Deno.errors.AlreadyExists) return "already-exists";
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
+    return "denied";
+  }
+  const code = (error as { code?: string } | null)?.code;
+  if (code === "ENOSPC" || code === "EDQUOT") return "no-space";
+  if (code === "EROFS" || code === "EACCES" || code === "EPERM") return "denied";
+  if (error instanceof Deno.errors.ConnectionRefused || error instanceof Deno.errors.TimedOut) {
+    return "unavailable";
+  }
+  if (code !== undefined) return "io";
+  return undefined;
+}
+
+const ADVICE: Partial<Record<ErrorCode, string>> = {
+  "denied": "check its owner and mode, or the --allow-* flag that the message names",
+  "no-space": "free some space, or put it elsewhere, and run again",
+  "unavailable": "see that the service is up, and run again",
+};
+
+/**
+ * What a person can do about an error of this code, as the last clause of a message.
+ *
+ * @param code The code.
+ * @returns `"; "` and the advice, or nothing.
+ */
+export function advice(code: ErrorCode | undefined): string {
+  const text = code === undefined ? undefined : ADVICE[code];
+  return text === undefined ? "" : `; ${text}`;
+}

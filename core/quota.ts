@@ -1,0 +1,94 @@
+/**
+ * How much of a machine a job needs, in the notation of Kubernetes.
+ *
+ * @module
+ */
+import { DefinitionError } from "./errors.ts";
+
+/** Amounts by name: `cpu` in cores, `memory` in bytes, and any named resource (`gpu`, a licence) in units. */
+export type Quota = Readonly<Record<string, number>>;
+
+/** A quota as written: each amount a number or a Kubernetes quantity such as `"500m"`, `"1.5Gi"`. */
+export type QuotaInit = Readonly<Record<string, number | string>>;
+
+const SUFFIX: Record<string, number> = {
+  "": 1,
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  k: 1e3,
+  K: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  E: 1e18,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  Ei: 2 ** 60,
+};
+
+/**
+ * Reads a Kubernetes quantity.
+ *
+ * Source: the quantity notation of the Kubernetes API (`500m`, `1e3`, `1.5Gi`).
+ *
+ * @param quantity A number, or text with an optional suffix `n u m k M G T P E` or `Ki Mi Gi Ti Pi Ei`.
+ * @param what What it is for, for the error.
+ * @returns The amount.
+ * @throws {DefinitionError} When it is not a quantity, or below zero.
+ * @example
+ * ```ts
+ * import { parseQuantity } from "@datatask/datatask";
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(parseQuantity("500m"), 0.5);
+ * assert.equal(parseQuantity("1.5Gi"), 1.5 * 2 ** 30);
+ * ```
+ */
+export function parseQuantity(quantity: number | string, what = "quantity"): number {
+  if (typeof quantity === "number" && Number.isFinite(quantity) && quantity >= 0) return quantity;
+  const match = typeof quantity === "string" &&
+    /^(\d+(?:\.\d*)?|\.\d+)(?:([eE][+-]?\d+)|([numkKMGTPE]|[KMGTPE]i))?$/.exec(quantity.trim());
+  if (match) return Number(match[1]! + (match[2] ?? "")) * SUFFIX[match[3] ?? ""]!;
+  throw new DefinitionError(
+    `Cannot read ${what} ${
+      JSON.stringify(quantity)
+    }; write a Kubernetes quantity such as 2, "500m" or "1.5Gi"`,
+  );
+}
+
+/**
+ * Reads a quota.
+ *
+ * @param init Amounts by name.
+ * @param what What it is for, for the error.
+ * @returns The amounts as numbers: cores, bytes, units.
+ * @throws {DefinitionError} When an amount is not a quantity.
+ */
+export function parseQuota(init: QuotaInit, what = "quota"): Quota {
+  return Object.fromEntries(
+    Object.entries(init).map(([name, q]) => [name, parseQuantity(q, `${what} ${name}`)]),
+  );
+}
+
+/** Room for rounding in sums of fractions such as 0.1. */
+const EPSILON = 1e-9;
+
+/**
+ * Names the first resource of which more is wanted than is there.
+ *
+ * @param wanted What is wanted.
+ * @param free What is there; a resource that is not named there has no limit.
+ * @returns The name of the resource, or nothing when all fits.
+ */
+export function exceeded(wanted: Quota, free: Quota): string | undefined {
+  for (const name in wanted) {
+    const limit = free[name];
+    if (limit !== undefined && wanted[name]! > limit + EPSILON * Math.max(1, limit)) return name;
+  }
+  return undefined;
+}

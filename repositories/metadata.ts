@@ -1,0 +1,109 @@
+/**
+ * Repositories of structured documents.
+ *
+ * @module
+ */
+import type { Key } from "../core/key.ts";
+import type { KeyLayer, Layer, MetadataDriver, OperationOptions, WriteOptions } from "./driver.ts";
+import { Repository } from "./repository.ts";
+
+/** How many documents `entries()` asks for at a time. */
+const BATCH = 256;
+
+/** A repository whose values are documents: objects, lists, texts, numbers, read and written whole. */
+export class MetadataRepository<T = unknown> extends Repository<MetadataDriver<T>> {
+  override readonly kind = "metadata" as const;
+
+  /**
+   * The document, or nothing when there is none.
+   *
+   * @param key Of which key.
+   * @param options When to stop.
+   * @returns The document.
+   */
+  find(key: Key, options?: OperationOptions): Promise<T | undefined> {
+    return this.perform(
+      "read",
+      key,
+      options,
+      async () => (await this.admits(key, options)) ? await this.driver.get(key, options) : undefined,
+    );
+  }
+
+  /**
+   * The document.
+   *
+   * @param key Of which key.
+   * @param options When to stop.
+   * @returns The document.
+   * @throws {NotFoundError} When there is none.
+   */
+  async get(key: Key, options?: OperationOptions): Promise<T> {
+    const value = await this.find(key, options);
+    if (value === undefined) throw this.missing("read", key);
+    return value;
+  }
+
+  /**
+   * Puts a document in place of the old one, in one step.
+   *
+   * @param key Of which key.
+   * @param value The document.
+   * @param options When to stop, and on which condition to write.
+   */
+  set(key: Key, value: T, options?: WriteOptions): Promise<void> {
+    return this.perform("write", key, options, async () => {
+      await this.checkAdmitted("write", key, options);
+      await this.driver.set(key, value, options);
+    });
+  }
+
+  /**
+   * Many documents at once.
+   *
+   * @param keys Of which keys.
+   * @param options When to stop.
+   * @returns Those that are there.
+   */
+  async getMany(keys: readonly Key[], options?: OperationOptions): Promise<ReadonlyMap<Key, T>> {
+    const { getMany, admits } = this.driver;
+    if (getMany && !admits) {
+      try {
+        return await getMany(keys, options);
+      } catch (error) {
+        // One bad document must not hide the others, nor which one it was: ask one at a time.
+        if (options?.signal?.aborted) throw this.explain("read", undefined, error, options);
+      }
+    }
+    const found = new Map<Key, T>();
+    await Promise.all(keys.map(async (key) => {
+      const value = await this.find(key, options);
+      if (value !== undefined) found.set(key, value);
+    }));
+    return found;
+  }
+
+  /**
+   * All keys with their documents.
+   *
+   * @param options When to stop.
+   * @returns Pairs, as they arrive.
+   */
+  async *entries(options?: OperationOptions): AsyncGenerator<readonly [Key, T], void, void> {
+    for await (const page of this.pages(options)) {
+      for (let at = 0; at < page.length; at += BATCH) {
+        yield* await this.getMany(page.slice(at, at + BATCH), options);
+      }
+    }
+  }
+
+  /**
+   * This repository under a layer.
+   *
+   * @param layer What to put over it.
+   * @returns A new repository; this one is unchanged.
+   */
+  with(layer: Layer<MetadataDriver<T>> | KeyLayer): MetadataRepository<T> {
+    return new MetadataRepository<T>(layer(this.driver));
+  }
+}
