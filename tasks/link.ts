@@ -1,0 +1,202 @@
+/**
+ * Links: what a repository means to a task.
+ *
+ * A link says three things, each with its own word, so that no two can contradict each other: which way the data flows (`input`,
+ * `output`, or neither), what must hold before a job starts (present, absent, or no matter), and under which key the job's value is found.
+ *
+ * @module
+ */
+import type { Key } from "../core/key.ts";
+import type { KeyMapping } from "./key_mapping.ts";
+import type { Repository } from "../repositories/repository.ts";
+
+/** Which way data flows: into the task, out of it, or (`status`) the task's own bookkeeping; `gate` is for the start only. */
+export type Direction = "in" | "out" | "status" | "gate";
+
+/** What must hold of the job's key in the repository before a job starts. */
+export type Gate = "present" | "absent" | "any";
+
+/** How a body sees a link: bound to the job (the default), as the document, as the key, or not at all. */
+export type View = "bound" | "value" | "key" | "none";
+
+/** What a repository means to a task. Made by {@linkcode input}, {@linkcode output}, {@linkcode requires}, {@linkcode inhibits}, {@linkcode status}. */
+export interface Link<
+  R extends Repository = Repository,
+  D extends Direction = Direction,
+  V extends View = View,
+  C extends Readonly<Record<string, Repository>> = Readonly<Record<string, Repository>>,
+> {
+  /** The repository. */
+  readonly repository: R;
+  /** Which way data flows. */
+  readonly direction: D;
+  /** What must hold before a job starts. */
+  readonly start: Gate;
+  /** For outputs: a job that ends without this key has failed. */
+  readonly expected: boolean;
+  /** For outputs: whether tasks that read this wait for the success of the job (`false` for data that may be used while it grows). */
+  readonly gated: boolean;
+  /** How a body sees it. */
+  readonly view: V;
+  /** Which key is the job's, when it is not the job itself. */
+  readonly key: KeyMapping | undefined;
+  /** More repositories whose values go under the same key. */
+  readonly cokeyed: C;
+}
+
+/** Links by name. */
+export type Links = Readonly<Record<string, Link>>;
+
+/** Which key is the job's: a mapping made by `field()` or `allocated()`, or a function of the job. */
+export type KeyInit = KeyMapping | ((job: Key) => Key | undefined | Promise<Key | undefined>);
+
+/** Options that all links take. */
+export interface LinkOptions {
+  /** Which key is the job's, when it is not the job itself: a function, `field("link.path")`, or `allocated()`. */
+  readonly key?: KeyInit;
+}
+
+/** Options of {@linkcode input}. */
+export interface InputOptions<V extends View> extends LinkOptions {
+  /** Whether a job waits for the value to be there. Default: `true`. */
+  readonly required?: boolean;
+  /** How the body sees it. Default: bound to the job. */
+  readonly as?: V;
+}
+
+/** Options of {@linkcode output}. */
+export interface OutputOptions<V extends View, C extends Readonly<Record<string, Repository>>>
+  extends LinkOptions {
+  /** Whether a job that ends without this value has failed. Default: `true` for scripts' paths, see `processTask`; `false` leaves it open. */
+  readonly required?: boolean;
+  /** Whether a value that is already there keeps the job from starting. Default: `false`. */
+  readonly once?: boolean;
+  /** Whether tasks that read this wait for the job's success. Default: `true`. */
+  readonly gated?: boolean;
+  /** How the body sees it. Default: bound to the job. */
+  readonly as?: V;
+  /** More repositories whose values go under the same key, by name. */
+  readonly cokeyed?: C;
+}
+
+function mapping(key: KeyInit | undefined): KeyMapping | undefined {
+  return typeof key === "function" ? { kind: "function", label: key.name || "function", map: key } : key;
+}
+
+/**
+ * A repository that the task reads. A job waits until its key is there and whoever makes it has succeeded.
+ *
+ * @param repository Which.
+ * @param options Whether it must be there, under which key, and how the body sees it.
+ * @returns The link.
+ */
+export function input<R extends Repository, const V extends View = "bound">(
+  repository: R,
+  options: InputOptions<V> = {},
+): Link<R, "in", V, Record<never, never>> {
+  return {
+    repository,
+    direction: "in",
+    start: options.required === false ? "any" : "present",
+    expected: false,
+    gated: true,
+    view: options.as ?? "bound" as V,
+    key: mapping(options.key),
+    cokeyed: {},
+  };
+}
+
+/**
+ * A repository that the task writes.
+ *
+ * @param repository Which.
+ * @param options Whether the value must be there in the end, under which key, and how the body sees it.
+ * @returns The link.
+ */
+export function output<
+  R extends Repository,
+  const V extends View = "bound",
+  C extends Readonly<Record<string, Repository>> = Record<never, never>,
+>(
+  repository: R,
+  options: OutputOptions<V, C> = {},
+): Link<R, "out", V, C> {
+  return {
+    repository,
+    direction: "out",
+    start: options.once ? "absent" : "any",
+    expected: options.required ?? true,
+    gated: options.gated ?? true,
+    view: options.as ?? "bound" as V,
+    key: mapping(options.key),
+    cokeyed: options.cokeyed ?? {} as C,
+  };
+}
+
+function gate(
+  repository: Repository,
+  start: Gate,
+  options: LinkOptions,
+): Link<Repository, "gate", "none", Record<never, never>> {
+  return {
+    repository,
+    direction: "gate",
+    start,
+    expected: false,
+    gated: true,
+    view: "none",
+    key: mapping(options.key),
+    cokeyed: {},
+  };
+}
+
+/**
+ * A repository that must have the job's key before it starts, and that the body does not see.
+ *
+ * @param repository Which.
+ * @param options Under which key.
+ * @returns The link.
+ */
+export function requires<R extends Repository>(
+  repository: R,
+  options: LinkOptions = {},
+): Link<Repository, "gate", "none", Record<never, never>> {
+  return gate(repository, "present", options);
+}
+
+/**
+ * A repository that must not have the job's key before it starts.
+ *
+ * @param repository Which.
+ * @param options Under which key.
+ * @returns The link.
+ */
+export function inhibits<R extends Repository>(
+  repository: R,
+  options: LinkOptions = {},
+): Link<Repository, "gate", "none", Record<never, never>> {
+  return gate(repository, "absent", options);
+}
+
+/**
+ * The task's own bookkeeping: shown by `status`, deleted with the job, and seen by the body, but no reason to start or to wait.
+ *
+ * @param repository Which.
+ * @param options Under which key.
+ * @returns The link.
+ */
+export function status<R extends Repository>(
+  repository: R,
+  options: LinkOptions = {},
+): Link<R, "status", "bound", Record<never, never>> {
+  return {
+    repository,
+    direction: "status",
+    start: "any",
+    expected: false,
+    gated: false,
+    view: "bound",
+    key: mapping(options.key),
+    cokeyed: {},
+  };
+}

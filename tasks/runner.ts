@@ -1,0 +1,97 @@
+/**
+ * The contract between the scheduler and a kind of task: how one attempt is run to its end.
+ *
+ * @module
+ */
+import type { Attempt } from "../core/attempt.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Quota } from "../core/quota.ts";
+import type { ResourceUse } from "../executors/executor.ts";
+import type { BlobRepository } from "../repositories/blob.ts";
+import type { OutcomeReason, RecordedError } from "./outcome.ts";
+
+/** What tasks share when they run in the same place. Tasks whose pools have one name share it. */
+export interface Pool {
+  /** What people call it: `in-process`, `local`. */
+  readonly name: string;
+  /** What all runs together may use; a resource that is not named has no limit. */
+  readonly capacity: Quota;
+  /** How many runs at once at the most. */
+  readonly width: number;
+}
+
+/** What a run gets from the scheduler. */
+export interface RunContext {
+  /** Aborted with a `StopError` when the run shall end. */
+  readonly signal: AbortSignal;
+  /** How long a polite stop may take before force, in milliseconds. */
+  readonly graceMs: number;
+  /** What the run may use. */
+  readonly quota: Quota;
+  /** What it says goes here. Lines may come at any rate; they are written in order. */
+  log(line: string): void;
+  /** Where logs of processes go when the run has ended. Nothing: they are thrown away. */
+  readonly logs: BlobRepository | undefined;
+  /** Says where it runs, for people. */
+  located(where: string): void;
+  /** The time. */
+  readonly clock: Clock;
+}
+
+/** How a run ended. */
+export interface Ending {
+  /** How. A run that was stopped ends with the reason of the stop, whatever its exit code. */
+  readonly reason: OutcomeReason | "shut-down" | "gave-way";
+  /** When it began, in milliseconds since 1970, where the runner knows better than the scheduler. */
+  readonly start?: number | undefined;
+  /** When it ended, likewise. */
+  readonly end?: number | undefined;
+  /** The exit code of a process. */
+  readonly exitCode?: number | undefined;
+  /** The signal that ended a process. */
+  readonly signal?: string | undefined;
+  /** What went wrong. */
+  readonly error?: RecordedError | undefined;
+  /** What it used. */
+  readonly resources?: ResourceUse | undefined;
+  /** Where it ran. */
+  readonly where?: string | undefined;
+  /** Gives back what is kept of the run; called once its end is recorded, and not before. */
+  readonly release?: (() => Promise<void>) | undefined;
+}
+
+/** A run that an earlier coordinator started. */
+export interface FoundRun {
+  /** Which. */
+  readonly attempt: Attempt;
+  /** When it was started, in milliseconds since 1970. */
+  readonly since: number;
+  /** Where it is, for people. */
+  readonly where: string;
+}
+
+/** How the attempts of a task are run. */
+export interface Runner {
+  /** Where they run. */
+  readonly pool: Pool;
+  /** What a run uses when the task does not say. */
+  readonly defaultQuota: Quota;
+  /** Makes ready. `state` is a folder for what must outlive the coordinator. Safe to call twice. */
+  open?(options: { readonly state: string; readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** Gives back what `open` took. */
+  close?(): Promise<void>;
+  /**
+   * Runs one attempt to its end: brings inputs, runs the body, publishes outputs when it has succeeded. It never rejects for the work's
+   * sake; a rejection is trouble of the infrastructure, and the attempt does not count.
+   */
+  run(attempt: Attempt, context: RunContext): Promise<Ending> | Ending;
+  /** Runs of earlier coordinators, alive or ended, that were never released. */
+  find?(task: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<FoundRun>;
+  /** Takes over a run that `find` has found and sees it to its end, as `run` does. */
+  adopt?(attempt: Attempt, context: RunContext): Promise<Ending>;
+  /** What a live run has written so far, and goes on to write. */
+  follow?(
+    attempt: Attempt,
+    options: { readonly signal: AbortSignal; readonly follow: boolean },
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+}
