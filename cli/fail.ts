@@ -1,0 +1,72 @@
+/**
+ * Errors as a person should see them, and the exit codes that go with them.
+ *
+ * @module
+ */
+import { describeError, isDatataskError } from "../core/errors.ts";
+import { printable, type Style } from "./ansi.ts";
+
+/** What programs that call this one can tell apart. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  interrupted: 130,
+  terminated: 143,
+  pipeClosed: 141,
+} as const;
+
+/**
+ * The exit code for an error.
+ *
+ * @param error Anything caught.
+ * @returns 2 for what a person wrote wrongly, 141 when nobody reads the output any more, else 1.
+ */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Deno.errors.BrokenPipe) return EXIT.pipeClosed;
+  if (isDatataskError(error, "usage") || isDatataskError(error, "invalid-definition")) return EXIT.usage;
+  if (isDatataskError(error, "invalid-key")) return EXIT.usage;
+  return EXIT.failed;
+}
+
+/** The flag that a refused operation needs, as the platform names it. */
+function neededFlag(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at instanceof Deno.errors.NotCapable) return /(--allow-[a-z-]+)/.exec(at.message)?.[1];
+  }
+  return undefined;
+}
+
+/**
+ * What is written to the standard error.
+ *
+ * @param error Anything caught.
+ * @param debug Whether stacks are shown.
+ * @param style How it is set off.
+ * @returns Text that ends with a newline; nothing when there is nothing to say.
+ */
+export function failureText(error: unknown, debug: boolean, style: Style): string {
+  if (error instanceof Deno.errors.BrokenPipe) return "";
+  const head = style.red("datatask:");
+  const stack = debug && error instanceof Error ? `${stackOf(error)}\n` : "";
+  if (isDatataskError(error)) return `${head} ${lines(describeError(error))}\n${stack}`;
+  const flag = neededFlag(error);
+  if (flag) {
+    const what = /Requires (.+?), run again/.exec(describeError(error))?.[1] ?? "a permission";
+    return `${head} Not allowed: this needs ${what}; run again with ${flag} (or -A, for all permissions)\n${stack}`;
+  }
+  const name = error instanceof Error && error.name !== "Error" ? `${error.name}: ` : "";
+  return `${head} ${name}${lines(describeError(error))}${
+    debug ? "" : "; add --debug to see where"
+  }\n${stack}`;
+}
+
+/** Lists of faults keep their lines; nothing else has more than one. */
+function lines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
+}
+
+function stackOf(error: Error): string {
+  const own = error.stack ?? String(error);
+  return error.cause instanceof Error ? `${own}\nCaused by: ${stackOf(error.cause)}` : own;
+}

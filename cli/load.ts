@@ -1,0 +1,133 @@
+/**
+ * Finding and loading the module of a pipeline.
+ *
+ * @module
+ */
+import { UsageError } from "../core/errors.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
+import { loadError, shortAddress } from "./load_error.ts";
+
+/** The names that are looked for. */
+const NAMES = ["pipeline.ts", "pipeline.js"];
+
+/** The folder of this package, as an address. */
+const BASE = new URL("../", import.meta.url).href;
+
+/** A module to load. */
+export interface Found {
+  /** Its address. */
+  readonly address: string;
+  /** What messages call it. */
+  readonly name: string;
+}
+
+/**
+ * Finds the module of the pipeline.
+ *
+ * @param wanted What `-p` says, if it was given.
+ * @returns Its address.
+ * @throws {UsageError} When there is none.
+ */
+export async function findPipeline(wanted: string | undefined): Promise<Found> {
+  const cwd = currentFolder();
+  const given = wanted ?? fromEnvironment();
+  if (given !== undefined) return await named(given, cwd);
+  for (let folder = cwd;; folder = folder.slice(0, folder.lastIndexOf("/"))) {
+    for (const name of NAMES) {
+      if (await isFile(`${folder}/${name}`)) {
+        return { address: fileAddress(`${folder}/${name}`), name: `${folder}/${name}` };
+      }
+    }
+    if (folder === "") break;
+  }
+  throw new UsageError(
+    `Cannot find a pipeline: there is no ${
+      NAMES.join(" or ")
+    } in ${cwd} or above; go to its folder, or name it with -p FILE`,
+  );
+}
+
+function currentFolder(): string {
+  try {
+    const cwd = Deno.cwd();
+    return cwd === "/" ? "" : cwd;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    throw new UsageError("Cannot find the current folder; run again with --allow-read (or -A)", {
+      cause: error,
+    });
+  }
+}
+
+function fromEnvironment(): string | undefined {
+  try {
+    return Deno.env.get("DATATASK_PIPELINE") || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function named(given: string, cwd: string): Promise<Found> {
+  if (/^(https?|file|jsr|npm|data):/.test(given)) return { address: given, name: given };
+  const path = given.startsWith("/") ? given : `${cwd}/${given}`;
+  if (await isFile(path)) return { address: fileAddress(path), name: given };
+  for (const name of NAMES) {
+    const inside = `${path.replace(/\/$/, "")}/${name}`;
+    if (await isFile(inside)) return { address: fileAddress(inside), name: inside };
+  }
+  const isFolder = await Deno.stat(path).then((info) => info.isDirectory, () => false);
+  throw new UsageError(
+    isFolder
+      ? `Cannot load ${given}: it is a folder without ${NAMES.join(" or ")}; name the file with -p`
+      : `Cannot load ${given}: there is no such file; check the path after -p`,
+  );
+}
+
+function fileAddress(path: string): string {
+  const address = new URL("file:///");
+  address.pathname = path.replaceAll("%", "%25").replaceAll("\\", "%5C");
+  return address.href;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      throw new UsageError(
+        `Cannot look for ${path}: no permission to read; run again with --allow-read (or -A, for all permissions)`,
+        { cause: error },
+      );
+    }
+    return false;
+  }
+}
+
+/**
+ * Loads a pipeline.
+ *
+ * @param found The module.
+ * @returns The pipeline that it exports, by default or as `pipeline`.
+ * @throws {UsageError} When it cannot be loaded, or exports none.
+ */
+export async function loadPipeline(found: Found): Promise<Pipeline> {
+  const cwd = currentFolder();
+  const name = found.address.startsWith("file:") ? shortAddress(found.address, cwd) : found.name;
+  let module: Record<string, unknown>;
+  try {
+    module = await import(found.address);
+  } catch (error) {
+    throw loadError(error, name, BASE, cwd);
+  }
+  const { isPipeline } = await import("../pipeline/pipeline.ts");
+  for (const value of [module.default, module.pipeline]) if (isPipeline(value)) return value;
+  const names = Object.keys(module).filter((key) => key !== "default" || module.default !== undefined);
+  const others = names.filter((key) => isPipeline(module[key]));
+  throw new UsageError(
+    others.length > 0
+      ? `Cannot use ${name}: its pipeline is exported as "${others[0]}"; add  export default ${others[0]};`
+      : `Cannot use ${name}: it exports no pipeline${
+        names.length > 0 ? ` (only ${names.join(", ")})` : ""
+      }; end it with  export default new Pipeline({ tasks: [...] });`,
+  );
+}

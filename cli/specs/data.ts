@@ -1,0 +1,145 @@
+/**
+ * Commands that change or keep data.
+ *
+ * @module
+ */
+import { command, JSON_FLAG } from "../spec.ts";
+
+/** `inject` */
+export const INJECT = command({
+  name: "inject",
+  brief: "Put a value into a repository, from a file or a pipe",
+  about: [
+    "A document is written as YAML or JSON and checked first. A tree is a folder or a tar archive. A key that is there already is left as it is, unless --force is given.",
+  ],
+  args: [{ name: "NAME", completes: "repository" }, { name: "KEY", completes: "job" }, {
+    name: "FILE",
+    optional: true,
+    completes: "file",
+  }],
+  flags: { force: { kind: "boolean", short: "f", brief: "Replace the value that is there" } },
+  examples: [
+    ["inject summary.books emma emma.txt", "from a file"],
+    ["inject parse.settings emma < emma.yaml", "a document from the standard input"],
+    ["inject render.theme emma ./theme", "a folder as a tree"],
+  ],
+});
+
+/** `rm` */
+export const RM = command({
+  name: "rm",
+  brief: "Delete values, so that they are made again",
+  about: [
+    "NAME is a repository (task.link), or a task: then everything that the task has made for these jobs goes, and its record of them. With -r, what other tasks have made from it goes too.",
+    "It shows what would go and asks. Where nobody can be asked it needs --yes.",
+  ],
+  args: [{ name: "NAME", completes: "name" }, { name: "KEY", optional: true, many: true, completes: "job" }],
+  flags: {
+    recursive: { kind: "boolean", short: "r", brief: "What follows from it, too" },
+    all: { kind: "boolean", brief: "All keys" },
+    yes: { kind: "boolean", short: "y", brief: "Do not ask" },
+    dryRun: { kind: "boolean", short: "n", brief: "Only show what would go" },
+    json: { kind: "boolean", brief: "Print what goes as JSON" },
+  },
+  examples: [
+    ["rm summary moby-dick", "make this summary again"],
+    ["rm -r fetch emma", "start over with this job"],
+    ["rm --all --yes parse.tables", "empty a repository"],
+  ],
+});
+
+/** `backup` */
+export const BACKUP = command({
+  name: "backup",
+  brief: "Copy repositories into a folder",
+  about: [
+    "Each store is copied once, however many links share it, with a manifest of SHA-256 digests. Interrupt it when you like: the next call copies what has been added or changed since. Nothing is ever deleted from the folder.",
+  ],
+  args: [{ name: "DIR", completes: "folder" }, {
+    name: "NAME",
+    optional: true,
+    many: true,
+    completes: "name",
+  }],
+  flags: {
+    quiet: { kind: "boolean", short: "q", brief: "Show the summary only" },
+    json: { kind: "boolean", brief: "Print the summary as JSON" },
+  },
+  examples: [["backup ./backup", "everything"], [
+    "backup ./backup summary parse.tables",
+    "a task and a repository",
+  ]],
+});
+
+/** `restore` */
+export const RESTORE = command({
+  name: "restore",
+  brief: "Copy values back from a backup, each checked by its digest",
+  about: [
+    "Keys that are there are left as they are, so that it can be interrupted and called again; --overwrite puts the values of the backup in their place. Nothing is ever deleted.",
+  ],
+  args: [{ name: "DIR", completes: "folder" }, {
+    name: "NAME",
+    optional: true,
+    many: true,
+    completes: "name",
+  }],
+  flags: {
+    overwrite: { kind: "boolean", brief: "Replace values that are there" },
+    quiet: { kind: "boolean", short: "q", brief: "Show the summary only" },
+    json: { kind: "boolean", brief: "Print the summary as JSON" },
+  },
+  examples: [["restore ./backup", "everything that is missing"], [
+    "restore --overwrite ./backup summary",
+    "one task, as it was",
+  ]],
+});
+
+/** `shell` */
+export const SHELL = command({
+  name: "shell",
+  brief: "Open the pipeline and type JavaScript at it",
+  about: [
+    'At hand are `pipeline`, `tasks.NAME`, and each repository as `repositories["task.link"]`. `await` works at the top. Lines may come from a pipe.',
+  ],
+  args: [],
+  flags: { eval: { kind: "text", short: "e", brief: "Evaluate this and end", placeholder: "CODE" } },
+  examples: [
+    ["shell", "a prompt"],
+    ['shell -e \'await repositories["summary.done"].has("emma")\'', "one expression"],
+  ],
+});
+
+/** `doctor` */
+export const DOCTOR = command({
+  name: "doctor",
+  brief: "Look for what could go wrong, and say what to do about it",
+  args: [],
+  flags: { json: JSON_FLAG },
+  examples: [["doctor", "check everything"]],
+});
+
+/** `completions` */
+export const COMPLETIONS = command({
+  name: "completions",
+  brief: "Print a script for your shell that completes what you type",
+  args: [{ name: "SHELL" }],
+  flags: {
+    command: { kind: "text", brief: "The command to complete; default: datatask", placeholder: "NAME" },
+  },
+  examples: [
+    ["completions bash >> ~/.bashrc", "for bash"],
+    ["completions zsh > ~/.zfunc/_datatask", "for zsh"],
+    ["completions fish > ~/.config/fish/completions/datatask.fish", "for fish"],
+  ],
+});
+
+/** `complete`, which the scripts of `completions` call. */
+export const COMPLETE = command({
+  name: "complete",
+  brief: "Print what the last word could become",
+  args: [{ name: "WORD", optional: true, many: true }],
+  flags: {},
+  examples: [],
+  hidden: true,
+});

@@ -1,0 +1,2 @@
+/** The layout of directed graphs. @module */
+export { Graph, layout } from "npm:@dagrejs/dagre@^3";
