@@ -10,6 +10,8 @@ export interface Files {
   open(path: string, options: Deno.OpenOptions): Promise<Deno.FsFile>;
   /** Reads a whole file. */
   readFile(path: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** Reads a whole file that is small: it may block. */
+  readSmall(path: string): Promise<Uint8Array<ArrayBuffer>>;
   /** Writes a whole new file; fails when there is one. For small values: it may block. */
   writeNew(path: string, bytes: Uint8Array): Promise<void>;
   /** Puts a file or folder in another's place in one step. */
@@ -28,6 +30,8 @@ export interface Files {
   lstat(path: string): Promise<Deno.FileInfo>;
   /** Sets the mode of a file. */
   chmod(path: string, mode: number): Promise<void>;
+  /** Sets when a file was last changed, in milliseconds since 1970. */
+  touch(path: string, modified: number): Promise<void>;
   /** Makes a symbolic link. */
   symlink(target: string, path: string): Promise<void>;
   /** Reads a symbolic link. */
@@ -49,6 +53,7 @@ const attempt = <T>(call: () => T): Promise<T> => {
 export const systemFiles: Files = {
   open: (path, options) => Deno.open(path, options),
   readFile: (path) => Deno.readFile(path),
+  readSmall: (path) => attempt(() => Deno.readFileSync(path)),
   writeNew: (path, bytes) => attempt(() => Deno.writeFileSync(path, bytes, { createNew: true })),
   rename: (from, to) => attempt(() => Deno.renameSync(from, to)),
   link: (from, to) => attempt(() => Deno.linkSync(from, to)),
@@ -56,9 +61,10 @@ export const systemFiles: Files = {
     options?.recursive ? Deno.remove(path, options) : attempt(() => Deno.removeSync(path)),
   mkdir: (path, options) => attempt(() => Deno.mkdirSync(path, options)),
   readDir: (path) => attempt(() => [...Deno.readDirSync(path)]),
-  stat: (path) => Deno.stat(path),
-  lstat: (path) => Deno.lstat(path),
+  stat: (path) => attempt(() => Deno.statSync(path)),
+  lstat: (path) => attempt(() => Deno.lstatSync(path)),
   chmod: (path, mode) => attempt(() => Deno.chmodSync(path, mode)),
+  touch: (path, modified) => attempt(() => Deno.utimeSync(path, modified / 1000, modified / 1000)),
   symlink: (target, path) => attempt(() => Deno.symlinkSync(target, path)),
   readLink: (path) => attempt(() => Deno.readLinkSync(path)),
 };

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { type Bytes, type Content, readAll } from "../core/bytes.ts";
+import { type Bytes, concat, type Content } from "../core/bytes.ts";
 import { BlobRepository } from "./blob.ts";
 import type { BlobDriver, MetadataDriver, OperationOptions, WriteOptions } from "./driver.ts";
 import { copyDocument } from "./memory_document.ts";
 import { guardedStream } from "./guarded_stream.ts";
 import { memoised, memoryKeys, MemoryStore } from "./memory_store.ts";
 import { MetadataRepository } from "./metadata.ts";
+import { chunksOf } from "./stream_chunks.ts";
 
 /**
  * A store of byte streams in memory.
@@ -43,10 +44,7 @@ export function memoryBlobDriver(name = "memory"): BlobDriver {
 
 /** Takes a stream to its end, and cancels it when the signal says so. */
 async function drain(content: Exclude<Content, Bytes>, options?: OperationOptions): Promise<Bytes> {
-  const signal = options?.signal;
-  if (!signal) return await readAll(content);
-  const chunks = content.pipeThrough(new TransformStream<Bytes, Bytes>(), { signal });
-  return await readAll(chunks);
+  return concat(await Array.fromAsync(chunksOf(content, options?.signal), (chunk) => chunk.slice()));
 }
 
 /**

@@ -1,0 +1,179 @@
+/**
+ * How a file becomes a value: written under another name, then put in place in one step.
+ *
+ * @module
+ */
+import type { Content } from "../core/bytes.ts";
+import type { Key } from "../core/key.ts";
+import type { WriteOptions } from "./driver.ts";
+import type { Folder } from "./file_folder.ts";
+import { writeChunks } from "./file_stream.ts";
+import { chunksOf } from "./stream_chunks.ts";
+
+/** Up to this size a value is written by one call that blocks, in bytes: quicker than a way through the thread pool. */
+const SMALL = 2 ** 16;
+
+/** For how long two writes of one key could get the same time from the file system, in milliseconds. */
+const TICK = 20;
+
+/** Writes files of one folder. */
+export class FileWriter {
+  readonly #folder: Folder;
+  /** When keys were written a moment ago, so that each value gets a time, and with it a version, of its own. */
+  readonly #recent = new Map<Key, number>();
+  #latest = 0;
+
+  /** @param folder Which folder. */
+  constructor(folder: Folder) {
+    this.#folder = folder;
+  }
+
+  /** Writes content as a key's value. */
+  async write(key: Key, content: Content, options: WriteOptions | undefined): Promise<void> {
+    const folder = this.#folder;
+    options?.signal?.throwIfAborted();
+    let taken = false;
+    try {
+      await folder.cases.check(key + folder.extension, key, folder.name);
+      // Looked at again when the content has been taken; this saves taking it.
+      if (options?.ifAbsent && await folder.stat(folder.path(key))) throw folder.taken(key);
+      if (options?.ifVersion !== undefined) await folder.checkVersion(key, options);
+      const temp = folder.temp();
+      await folder.within(() => this.#fill(temp, content, options, () => taken = true));
+      await this.#publish(key, temp, options);
+    } catch (error) {
+      if (!taken && !(content instanceof Uint8Array)) await content.cancel(error).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Takes a finished file as a key's value. */
+  async adopt(key: Key, path: string, options: WriteOptions | undefined): Promise<void> {
+    const folder = this.#folder;
+    options?.signal?.throwIfAborted();
+    folder.checkStaged(key, path);
+    const info = await folder.files.lstat(path);
+    if (!info.isFile) throw new TypeError(`${path} is no file`);
+    await folder.cases.check(key + folder.extension, key, folder.name);
+    if (folder.fsync) await this.#syncFile(path);
+    await this.#place(key, path, options);
+    await folder.settle();
+  }
+
+  async #fill(
+    temp: string,
+    content: Content,
+    options: WriteOptions | undefined,
+    onTaken: () => void,
+  ): Promise<void> {
+    const { files, fsync } = this.#folder;
+    if (content instanceof Uint8Array && content.length <= SMALL && !fsync) {
+      // A write that fails half-way (a full disk) may have made the file.
+      return await files.writeNew(temp, content).catch((error) => this.#abandon(temp, error));
+    }
+    const file = await files.open(temp, { write: true, createNew: true });
+    try {
+      onTaken();
+      const signal = options?.signal;
+      await writeChunks(
+        file,
+        content instanceof Uint8Array ? slices(content, signal) : chunksOf(content, signal),
+      );
+      if (fsync) await file.sync();
+      file.close();
+    } catch (error) {
+      file.close();
+      await this.#abandon(temp, error);
+    }
+  }
+
+  async #publish(key: Key, temp: string, options: WriteOptions | undefined): Promise<void> {
+    try {
+      options?.signal?.throwIfAborted();
+      await this.#place(key, temp, options);
+    } catch (error) {
+      await this.#abandon(temp, error);
+    }
+    await this.#folder.settle();
+  }
+
+  /** Removes what was begun and throws what went wrong. */
+  async #abandon(temp: string, error: unknown): Promise<never> {
+    try {
+      await this.#folder.files.remove(temp);
+    } catch {
+      // Nothing was made, or the disk is in trouble: `prepare` removes it when we are gone. What went wrong first is what counts.
+    }
+    throw error;
+  }
+
+  /** Puts a finished file in place, in one step, on a condition. */
+  async #place(key: Key, path: string, options: WriteOptions | undefined): Promise<void> {
+    const folder = this.#folder;
+    const target = folder.path(key);
+    if (options?.ifVersion !== undefined) {
+      return await folder.lock.hold(options.signal, async () => {
+        const before = await folder.checkVersion(key, options);
+        await folder.files.touch(path, this.#stamp(key, before));
+        await folder.files.rename(path, target);
+      });
+    }
+    const last = this.#lately(key);
+    if (last !== undefined) await folder.files.touch(path, this.#stamp(key, last));
+    if (options?.ifAbsent) await this.#link(key, path, target);
+    else await folder.files.rename(path, target);
+  }
+
+  async #link(key: Key, path: string, target: string): Promise<void> {
+    const { files } = this.#folder;
+    try {
+      await files.link(path, target);
+    } catch (error) {
+      throw error instanceof Deno.errors.AlreadyExists ? this.#folder.taken(key) : error;
+    }
+    // The value is there: a second name that stays is rubbish, not a failure.
+    await files.remove(path).catch(() => {});
+  }
+
+  /** When this key was written, if that was a moment ago; remembers that it is written now. */
+  #lately(key: Key): number | undefined {
+    const now = Date.now();
+    if (now > this.#latest + TICK) this.#recent.clear();
+    const last = this.#recent.get(key);
+    if (last === undefined) {
+      this.#recent.set(key, now);
+      if (now > this.#latest) this.#latest = now;
+    }
+    return last;
+  }
+
+  /** A time for this key that is later than the one before. */
+  #stamp(key: Key, before: number): number {
+    const stamp = Math.max(Date.now(), before + 1);
+    this.#recent.set(key, stamp);
+    if (stamp > this.#latest) this.#latest = stamp;
+    return stamp;
+  }
+
+  async #syncFile(path: string): Promise<void> {
+    const file = await this.#folder.files.open(path, { read: true });
+    try {
+      await file.sync();
+    } finally {
+      file.close();
+    }
+  }
+}
+
+/** How much of a value in memory is written between two looks at the signal, in bytes. */
+const SLICE = 2 ** 22;
+
+async function* slices(
+  content: Uint8Array<ArrayBuffer>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
+  for (let at = 0; at < content.length; at += SLICE) {
+    signal?.throwIfAborted();
+    yield content.subarray(at, at + SLICE);
+  }
+}
