@@ -1,0 +1,100 @@
+/**
+ * A watching shell and the way to talk to it: one run at a time, then the next, as long as nothing of the run is left in its session.
+ *
+ * A shell is started once in a session of its own, which costs the fork of this whole process, and then runs job after job at the price of
+ * its own small fork. Whenever a run leaves a process behind the shell is given up, and ends what was left.
+ *
+ * @module
+ */
+import { encodeText } from "../core/bytes.ts";
+import { WRAPPER } from "./local_wrapper.ts";
+import { lookUp } from "./process_identity.ts";
+
+/** How a shell's run ended: the shell is there for another, or it is used up, or it was killed. */
+export type ShellAnswer = "clean" | "used" | "gone";
+
+/** One watching shell. */
+export class LocalShell {
+  /** Its pid, its session and its process group. */
+  readonly pid: number;
+  /** The name it goes by. */
+  readonly name: string;
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  #waiting = 0;
+
+  /**
+   * @param root The folder of the runs.
+   * @param environment The environment of all its runs, and whether it is added to this process's own.
+   */
+  constructor(root: string, environment: { readonly clear: boolean; readonly add: Record<string, string> }) {
+    this.name = `datatask-${crypto.randomUUID()}`;
+    this.#child = new Deno.Command("/bin/sh", {
+      args: ["-c", WRAPPER, this.name],
+      cwd: root,
+      clearEnv: environment.clear,
+      env: { ...environment.add, DATATASK_SHELL: this.name },
+      detached: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    this.pid = this.#child.pid;
+    this.#writer = this.#child.stdin.getWriter();
+    this.#reader = this.#child.stdout.getReader();
+    this.#writer.closed.catch(() => {});
+    this.#child.status.catch(() => {});
+    // Runs go on when the coordinator leaves: a shell keeps it from leaving only while somebody waits.
+    this.#child.unref();
+  }
+
+  /** Keeps this process alive until `unref` was called as often. */
+  ref(): void {
+    if (this.#waiting++ === 0) this.#child.ref();
+  }
+
+  /** The opposite of `ref`. */
+  unref(): void {
+    if (--this.#waiting === 0) this.#child.unref();
+  }
+
+  /**
+   * Has it run a job.
+   *
+   * @param name The folder of the run.
+   * @returns How that ended.
+   */
+  async run(name: string): Promise<ShellAnswer> {
+    this.#writer.write(encodeText(name + "\n")).catch(() => {});
+    let line = "";
+    const decoder = new TextDecoder();
+    while (!line.endsWith("\n")) {
+      const { value } = await this.#reader.read().catch(() => ({ value: undefined }));
+      if (value === undefined) return "gone";
+      line += decoder.decode(value, { stream: true });
+    }
+    const left = line.trim().split(" ").slice(1);
+    if (left.includes("?")) return "used";
+    for (const pid of left) {
+      const row = await lookUp(Number(pid));
+      if (row !== undefined && row.session === this.pid && !row.zombie) return "used";
+    }
+    return "clean";
+  }
+
+  /** Ends it, and what is left in its group; returns when it has ended. Only when it runs nothing. */
+  async end(): Promise<void> {
+    this.ref();
+    await this.#writer.close().catch(() => {});
+    await this.#reader.cancel().catch(() => {});
+    await this.#child.status.catch(() => {});
+    this.unref();
+  }
+
+  /** Leaves it alone: it sees its run to the end and then goes. */
+  async leave(): Promise<void> {
+    await this.#writer.close().catch(() => {});
+    await this.#reader.cancel().catch(() => {});
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * The folders of local runs: one per attempt, below `<state>/runs/<task>/<job>.<replica>.<attempt>/`.
+ *
+ * A folder appears in one step with its job in it, and loses the job first when it is forgotten: so a folder without one is rubbish, and
+ * every other says by its record what became of the run.
+ *
+ * @module
+ */
+import { type Attempt, formatAttempt } from "../core/attempt.ts";
+import type { Bytes } from "../core/bytes.ts";
+import { advice, classifySystemError, ExecutorError } from "../core/errors.ts";
+import { isKey } from "../core/key.ts";
+import { type JobHead, jobHead, jobText, parseRecord, type RunRecord, VOID } from "./local_wrapper.ts";
+import { isCoordinator, type OwnIdentity } from "./process_identity.ts";
+
+/** Folders that are being filled. No task is called that: its name begins with a dot. */
+const STAGING = ".new";
+
+/** What a folder holds, when it is known that it is one. */
+export interface StoredRun {
+  /** What was said of it before it started. */
+  readonly head: JobHead;
+  /** `undefined`: nobody has claimed it; `"begun"`: somebody is about to. */
+  readonly record: RunRecord | "begun" | undefined;
+  /** When the record last changed, in milliseconds since 1970. */
+  readonly touched: number;
+}
+
+/** What a new folder needs. */
+export interface NewRun {
+  readonly script: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly notes: Readonly<Record<string, string>>;
+  readonly stdin: ReadableStream<Bytes> | undefined;
+  readonly splitStderr: boolean;
+  readonly interpreter: readonly string[] | undefined;
+}
+
+function tryRead(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function tryRemove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+const isNotEmpty = (error: unknown): boolean =>
+  error instanceof Deno.errors.AlreadyExists || /not empty|exists/i.test((error as Error).message);
+
+/** The folders of the runs of one executor. */
+export class RunStore {
+  /** The folder that holds them. */
+  readonly root: string;
+  readonly #identity: OwnIdentity;
+  readonly #made = new Set<string>();
+  #next = 0;
+  readonly #unique = crypto.randomUUID().slice(0, 8);
+
+  /**
+   * @param root The folder that holds them.
+   * @param identity Who makes them.
+   */
+  constructor(root: string, identity: OwnIdentity) {
+    this.root = root;
+    this.#identity = identity;
+  }
+
+  /** Where a run lies, relative to the root. */
+  static nameOf(attempt: Attempt): string {
+    return `${attempt.task}/${attempt.job}.${attempt.replica}.${attempt.attempt}`;
+  }
+
+  /** Makes the folder, and removes what killed coordinators have begun and not finished. */
+  async prepare(): Promise<void> {
+    const staging = `${this.root}/${STAGING}`;
+    Deno.mkdirSync(staging, { recursive: true, mode: 0o700 });
+    for (const { name } of Deno.readDirSync(staging)) {
+      const [pid, started] = name.split(".");
+      if (Number(pid) === Deno.pid || await isCoordinator([Number(pid), started!])) continue;
+      await Deno.remove(`${staging}/${name}`, { recursive: true });
+    }
+  }
+
+  /**
+   * Makes the folder of a run, whole.
+   *
+   * @param attempt Which.
+   * @param run What it shall be.
+   * @param signal When to stop.
+   * @returns What is kept of it.
+   */
+  async create(attempt: Attempt, run: NewRun, signal: AbortSignal | undefined): Promise<JobHead> {
+    const name = RunStore.nameOf(attempt);
+    const { by, boot } = this.#identity;
+    const fresh = `${this.root}/${STAGING}/${by[0]}.${by[1]}.${this.#unique}.${this.#next++}`;
+    const folder = `${this.root}/${name}`;
+    const head: JobHead = { version: 1, since: Date.now(), by, boot, notes: run.notes };
+    try {
+      Deno.mkdirSync(fresh, { mode: 0o700 });
+      Deno.mkdirSync(`${fresh}/cwd`);
+      if (run.interpreter) Deno.writeTextFileSync(`${fresh}/script`, run.script, { mode: 0o600 });
+      if (run.stdin) {
+        await Deno.writeFile(`${fresh}/stdin`, run.stdin, { mode: 0o600, ...(signal && { signal }) });
+      }
+      const text = jobText(head, { ...run, folder, stdin: run.stdin !== undefined });
+      Deno.writeTextFileSync(`${fresh}/job`, text, { mode: 0o600 });
+      await this.#show(fresh, name, attempt);
+      return head;
+    } catch (error) {
+      await Deno.remove(fresh, { recursive: true }).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #show(fresh: string, name: string, attempt: Attempt): Promise<void> {
+    if (!this.#made.has(attempt.task)) {
+      Deno.mkdirSync(`${this.root}/${attempt.task}`, { recursive: true, mode: 0o700 });
+      this.#made.add(attempt.task);
+    }
+    const folder = `${this.root}/${name}`;
+    try {
+      Deno.renameSync(fresh, folder);
+    } catch (error) {
+      if (!isNotEmpty(error)) throw error;
+      if (tryRead(`${folder}/job`) !== undefined) {
+        throw new ExecutorError(
+          "already-exists",
+          `Cannot start ${formatAttempt(attempt)}: it was started before; wait for it, or stop and forget it`,
+          { operation: "start", subject: attempt.task, key: attempt.job },
+        );
+      }
+      await Deno.remove(folder, { recursive: true });
+      Deno.renameSync(fresh, folder);
+    }
+  }
+
+  /**
+   * Reads what a folder holds.
+   *
+   * @param name Which, relative to the root.
+   * @param known The head, when it is known.
+   * @returns What it holds; nothing when there is no run.
+   */
+  read(name: string, known?: JobHead): StoredRun | undefined {
+    const folder = `${this.root}/${name}`;
+    const head = known ?? this.#head(folder);
+    if (!head) return undefined;
+    const text = tryRead(`${folder}/record`);
+    if (text === undefined) return { head, record: undefined, touched: head.since };
+    const record = parseRecord(text) ?? "begun";
+    try {
+      return { head, record, touched: Deno.statSync(`${folder}/record`).mtime?.getTime() ?? head.since };
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  }
+
+  #head(folder: string): JobHead | undefined {
+    const text = tryRead(`${folder}/job`);
+    return text === undefined ? undefined : jobHead(text);
+  }
+
+  /** Whether the shell itself left with a code over 128, so that the code is no signal. */
+  leftWithCode(name: string): boolean {
+    return tryRead(`${this.root}/${name}/code`) !== undefined;
+  }
+
+  /**
+   * Takes a run that nobody has claimed, so that it never runs.
+   *
+   * @param name Which.
+   * @returns Whether it was taken; `false` when somebody was quicker.
+   */
+  take(name: string): boolean {
+    try {
+      Deno.writeTextFileSync(`${this.root}/${name}/record`, VOID, { createNew: true, mode: 0o600 });
+      return true;
+    } catch (error) {
+      if (error instanceof Deno.errors.AlreadyExists) return false;
+      if (error instanceof Deno.errors.NotFound) return true;
+      throw error;
+    }
+  }
+
+  /** Writes the end of a run whose watching shell was ended together with it. */
+  finish(name: string, code: number): void {
+    Deno.writeTextFileSync(`${this.root}/${name}/record`, `\nexit ${code}\n`, {
+      append: true,
+      create: false,
+    });
+  }
+
+  /** Removes a folder, the job first. Nothing to remove is fine. */
+  async remove(name: string): Promise<void> {
+    const folder = `${this.root}/${name}`;
+    tryRemove(`${folder}/job`);
+    try {
+      // What nearly every run leaves, without a look at the folder.
+      tryRemove(`${folder}/record`);
+      tryRemove(`${folder}/stdout`);
+      tryRemove(`${folder}/cwd`);
+      tryRemove(folder);
+    } catch {
+      await Deno.remove(folder, { recursive: true }).catch((error) => {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    }
+  }
+
+  /** All runs, by folder. */
+  *names(task?: string): Generator<readonly [name: string, attempt: Attempt], void, void> {
+    const list = (path: string): Iterable<Deno.DirEntry> => {
+      try {
+        return [...Deno.readDirSync(path)];
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return [];
+        throw error;
+      }
+    };
+    const tasks = task === undefined ? [...list(this.root)].map((entry) => entry.name).filter(isKey) : [task];
+    for (const folder of tasks) {
+      for (const { name } of list(`${this.root}/${folder}`)) {
+        const [, job, replica, attempt] = /^(.+)\.(\d+)\.(\d+)$/.exec(name) ?? [];
+        if (job === undefined) continue;
+        yield [`${folder}/${name}`, {
+          task: folder,
+          job,
+          replica: Number(replica),
+          attempt: Number(attempt),
+        }];
+      }
+    }
+  }
+}
+
+/**
+ * The error for trouble with files or processes of this machine.
+ *
+ * @param action What could not be done.
+ * @param error What was thrown.
+ * @param fallback The code when the error does not tell one.
+ * @returns The error for a user.
+ */
+export function localError(action: string, error: unknown, fallback: "io" | "cannot-start"): unknown {
+  if (error instanceof ExecutorError || (error as Error)?.name === "AbortError") return error;
+  const code = classifySystemError(error) ?? fallback;
+  return new ExecutorError(
+    code === "denied" || code === "no-space" ? code : fallback,
+    `Cannot ${action}: ${error instanceof Error ? error.message : String(error)}${advice(code)}`,
+    { operation: action.split(" ")[0]!, cause: error },
+  );
+}
