@@ -138,7 +138,8 @@ export class Folder {
   }
 
   #counts(entry: Deno.DirEntry): boolean | Promise<boolean> {
-    if (this.#kind === "directory") return entry.isDirectory;
+    // A directory that begins with "_" lies beside the values: no key begins so.
+    if (this.#kind === "directory") return entry.isDirectory && !entry.name.startsWith("_");
     return entry.isFile ||
       (entry.isSymlink && this.stat(`${this.dir}/${entry.name}`).then((info) => info?.isFile === true));
   }
@@ -202,9 +203,14 @@ export class Folder {
   async checkVersion(key: Key, options: WriteOptions): Promise<number> {
     const info = await this.find(key, options);
     if (info && versionOf(info) === options.ifVersion) return info.mtime?.getTime() ?? 0;
-    throw new RepositoryError(
+    throw this.changed(key, options.ifVersion ?? "");
+  }
+
+  /** The error for a value that is no longer of the version that a write was meant for. */
+  changed(key: Key, version: string): RepositoryError {
+    return new RepositoryError(
       "conflict",
-      `Cannot write "${key}" of ${this.name}: it is no longer at version ${options.ifVersion}; read it again and repeat the change`,
+      `Cannot write "${key}" of ${this.name}: it is no longer at version ${version}; read it again and repeat the change`,
       { operation: "write", subject: this.name, key },
     );
   }

@@ -7,21 +7,18 @@ import type { Content } from "../core/bytes.ts";
 import type { Key } from "../core/key.ts";
 import type { WriteOptions } from "./driver.ts";
 import type { Folder } from "./file_folder.ts";
+import { Stamps } from "./file_stamps.ts";
 import { writeChunks } from "./file_stream.ts";
+import { syncPath } from "./file_sync.ts";
 import { chunksOf } from "./stream_chunks.ts";
 
 /** Up to this size a value is written by one call that blocks, in bytes: quicker than a way through the thread pool. */
 const SMALL = 2 ** 16;
 
-/** For how long two writes of one key could get the same time from the file system, in milliseconds. */
-const TICK = 20;
-
 /** Writes files of one folder. */
 export class FileWriter {
   readonly #folder: Folder;
-  /** When keys were written a moment ago, so that each value gets a time, and with it a version, of its own. */
-  readonly #recent = new Map<Key, number>();
-  #latest = 0;
+  readonly #stamps = new Stamps();
 
   /** @param folder Which folder. */
   constructor(folder: Folder) {
@@ -55,7 +52,7 @@ export class FileWriter {
     const info = await folder.files.lstat(path);
     if (!info.isFile) throw new TypeError(`${path} is no file`);
     await folder.cases.check(key + folder.extension, key, folder.name);
-    if (folder.fsync) await this.#syncFile(path);
+    if (folder.fsync) await syncPath(folder.files, path);
     await this.#place(key, path, options);
     await folder.settle();
   }
@@ -114,12 +111,12 @@ export class FileWriter {
     if (options?.ifVersion !== undefined) {
       return await folder.lock.hold(options.signal, async () => {
         const before = await folder.checkVersion(key, options);
-        await folder.files.touch(path, this.#stamp(key, before));
+        await folder.files.touch(path, this.#stamps.after(key, before));
         await folder.files.rename(path, target);
       });
     }
-    const last = this.#lately(key);
-    if (last !== undefined) await folder.files.touch(path, this.#stamp(key, last));
+    const last = this.#stamps.lately(key);
+    if (last !== undefined) await folder.files.touch(path, this.#stamps.after(key, last));
     if (options?.ifAbsent) await this.#link(key, path, target);
     else await folder.files.rename(path, target);
   }
@@ -133,35 +130,6 @@ export class FileWriter {
     }
     // The value is there: a second name that stays is rubbish, not a failure.
     await files.remove(path).catch(() => {});
-  }
-
-  /** When this key was written, if that was a moment ago; remembers that it is written now. */
-  #lately(key: Key): number | undefined {
-    const now = Date.now();
-    if (now > this.#latest + TICK) this.#recent.clear();
-    const last = this.#recent.get(key);
-    if (last === undefined) {
-      this.#recent.set(key, now);
-      if (now > this.#latest) this.#latest = now;
-    }
-    return last;
-  }
-
-  /** A time for this key that is later than the one before. */
-  #stamp(key: Key, before: number): number {
-    const stamp = Math.max(Date.now(), before + 1);
-    this.#recent.set(key, stamp);
-    if (stamp > this.#latest) this.#latest = stamp;
-    return stamp;
-  }
-
-  async #syncFile(path: string): Promise<void> {
-    const file = await this.#folder.files.open(path, { read: true });
-    try {
-      await file.sync();
-    } finally {
-      file.close();
-    }
   }
 }
 

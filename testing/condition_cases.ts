@@ -59,10 +59,10 @@ export function conditionCases<D extends KeyDriver>({ write, read }: SampleValue
       await Promise.all(Array.from({ length: RACERS }, async (_, i) => {
         const mine = i % 2 ? driver : other;
         for (let added = 0; added < 5;) {
-          const version = (await mine.info!("count"))!.version!;
-          const count = Number(await read(mine, "count"));
-          const next = String(count + 1).padStart(3, "0");
           try {
+            // A reader may be told, in place of a mixed value, that what it read was replaced meanwhile.
+            const version = (await mine.info!("count"))!.version!;
+            const next = String(Number(await read(mine, "count")) + 1).padStart(3, "0");
             await write(mine, "count", next, { ifVersion: version });
             added++;
           } catch (error) {
