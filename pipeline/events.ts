@@ -89,6 +89,8 @@ export interface RunSummary {
   readonly started: number;
   /** How many runs of an earlier coordinator were taken over. */
   readonly adopted: number;
+  /** How many jobs were left for the next run because of trouble that is not their fault. */
+  readonly stuck: number;
   /** How long it took, in milliseconds. */
   readonly ms: number;
   /** How things stand at the end. */

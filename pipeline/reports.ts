@@ -6,7 +6,7 @@
 import type { Key } from "../core/key.ts";
 import type { Outcome } from "../tasks/outcome.ts";
 import type { Direction, Gate } from "../tasks/link.ts";
-import type { RepositoryKind } from "../repositories/repository.ts";
+import type { Repository, RepositoryKind } from "../repositories/repository.ts";
 import type { LeaseHolder, TaskCounts } from "./events.ts";
 
 /** The state of one job of one task. */
@@ -200,4 +200,6 @@ export interface Removal {
   readonly key: Key;
   /** Whether a job is running that must be stopped first. */
   readonly running: boolean;
+  /** Where it is stored. */
+  readonly store: Repository;
 }

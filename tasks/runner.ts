@@ -5,9 +5,11 @@
  */
 import type { Attempt } from "../core/attempt.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Key } from "../core/key.ts";
 import type { Quota } from "../core/quota.ts";
 import type { ResourceUse } from "../executors/executor.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
+import type { Repository } from "../repositories/repository.ts";
 import type { OutcomeReason, RecordedError } from "./outcome.ts";
 
 /** What tasks share when they run in the same place. Tasks whose pools have one name share it. */
@@ -34,6 +36,8 @@ export interface RunContext {
   readonly logs: BlobRepository | undefined;
   /** Says where it runs, for people. */
   located(where: string): void;
+  /** Says that a value was put into a repository, so that nobody has to list it in order to know. Call it after each published output. */
+  published(repository: Repository, key: Key): void;
   /** The time. */
   readonly clock: Clock;
 }
@@ -89,6 +93,11 @@ export interface Runner {
   find?(task: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<FoundRun>;
   /** Takes over a run that `find` has found and sees it to its end, as `run` does. */
   adopt?(attempt: Attempt, context: RunContext): Promise<Ending>;
+  /**
+   * Ends a run that `find` has found, when it still runs, and gives back all that is kept of it; publishes nothing. For runs of jobs that are
+   * over, and of attempts that are not the newest.
+   */
+  discard?(attempt: Attempt): Promise<void>;
   /** What a live run has written so far, and goes on to write. */
   follow?(
     attempt: Attempt,

@@ -1,0 +1,15 @@
+/**
+ * Executors: where work runs.
+ *
+ * @module
+ */
+export type {
+  CallOptions,
+  Executor,
+  LogOptions,
+  ProcessWork,
+  ResourceUse,
+  RunStatus,
+  StartOptions,
+  Work,
+} from "./executor.ts";

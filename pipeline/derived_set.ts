@@ -1,0 +1,69 @@
+/**
+ * Sets that follow from other sets, kept up to date change by change.
+ *
+ * @module
+ */
+import { difference, intersection, KeySet, union } from "./key_set.ts";
+import { type LiveSet, SubscribableSet } from "./observed.ts";
+
+/** From so many changes on, whole words are computed in place of single bits. */
+const BULK = 4096;
+
+/** A set that follows from others: how one bit follows, and how all of them do. */
+export class DerivedSet extends SubscribableSet {
+  readonly #bit: (id: number) => boolean;
+  readonly #all: () => KeySet;
+
+  /**
+   * @param from The sets it follows from.
+   * @param bit Whether an id is in.
+   * @param all All that are in.
+   */
+  constructor(from: readonly LiveSet[], bit: (id: number) => boolean, all: () => KeySet) {
+    super();
+    this.#bit = bit;
+    this.#all = all;
+    for (const source of from) source.subscribe((ids) => this.#follow(ids));
+    this.set = all();
+  }
+
+  #follow(ids: Iterable<number>): void {
+    if (ids instanceof KeySet && ids.size >= BULK) {
+      this.replace(this.#all());
+      return;
+    }
+    const different: number[] = [];
+    for (const id of ids) if (this.set.set(id, this.#bit(id))) different.push(id);
+    if (different.length > 0) this.tell(different);
+  }
+}
+
+/** Members of any of the sets. One set stands for itself. */
+export function anyOf(sets: readonly LiveSet[]): LiveSet {
+  if (sets.length === 1) return sets[0]!;
+  return new DerivedSet(
+    sets,
+    (id) => sets.some(({ set }) => set.has(id)),
+    () => union(sets.map(({ set }) => set)),
+  );
+}
+
+/** Members of all of the sets. One set stands for itself. */
+export function allOf(sets: readonly LiveSet[]): LiveSet {
+  if (sets.length === 1) return sets[0]!;
+  return new DerivedSet(
+    sets,
+    (id) => sets.length > 0 && sets.every(({ set }) => set.has(id)),
+    () => intersection(sets.map(({ set }) => set)),
+  );
+}
+
+/** Members of the first set and of none of the others. */
+export function butNot(source: LiveSet, others: readonly LiveSet[]): LiveSet {
+  if (others.length === 0) return source;
+  return new DerivedSet(
+    [source, ...others],
+    (id) => source.set.has(id) && !others.some(({ set }) => set.has(id)),
+    () => difference(source.set, others.map(({ set }) => set)),
+  );
+}

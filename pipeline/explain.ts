@@ -1,0 +1,240 @@
+/**
+ * Why a job waits, runs, failed, or is blocked for good.
+ *
+ * @module
+ */
+import type { Clock } from "../core/clock.ts";
+import { describeError } from "../core/errors.ts";
+import { formatDuration } from "../core/duration.ts";
+import type { Key } from "../core/key.ts";
+import type { Outcome } from "../tasks/outcome.ts";
+import { difference, intersection } from "./key_set.ts";
+import type { Condition, Explanation, JobState, TaskExplanation } from "./reports.ts";
+import type { PipelineState } from "./state.ts";
+import { jobState } from "./status.ts";
+import type { TaskState, Term } from "./task_state.ts";
+
+/** So many jobs are shown as examples. */
+const EXAMPLES = 5;
+
+/** A sentence for how an attempt ended. */
+export function describeOutcome(outcome: Outcome): string {
+  const { reason, exitCode, signal, error, seconds, attempt } = outcome;
+  const took = `after ${formatDuration(seconds * 1000)}${attempt > 1 ? `, attempt ${attempt}` : ""}`;
+  if (outcome.success) return `succeeded ${took}`;
+  const how = {
+    "failed": exitCode !== undefined
+      ? `failed with exit code ${exitCode}`
+      : signal
+      ? `was ended by ${signal}`
+      : "failed",
+    "timed-out": "ran out of time",
+    "cancelled": "was cancelled",
+    "missing-output": "left no output",
+    "lost": "was lost",
+    "infrastructure": "was hit by trouble that is not its fault",
+    "succeeded": "succeeded",
+  }[reason] ?? "failed";
+  return `${how} ${took}${error ? `: ${error.message.split("\n")[0]}` : ""}`;
+}
+
+/** The key that a job has under a link, as far as it is known. */
+function keyOf(state: PipelineState, task: TaskState, link: string, job: number): Key | undefined {
+  const map = task.map(link);
+  const target = map ? map.target(job) : job;
+  return target === undefined ? undefined : state.keys.key(target);
+}
+
+function membership(
+  state: PipelineState,
+  task: TaskState,
+  term: Term,
+  job: number,
+  inhibits: boolean,
+): Condition {
+  const link = task.task.allLinks[term.link]!;
+  const key = keyOf(state, task, term.link, job);
+  const holds = term.jobs.set.has(job);
+  const met = holds !== inhibits;
+  const where = `${term.link} (${link.repository.name})`;
+  if (key === undefined) {
+    return {
+      state: inhibits ? "met" : "unmet",
+      text: `the job has no key in ${where}: ${link.key?.label} gives none`,
+      advice: `see to it that ${link.key?.label} names a key`,
+      link: term.link,
+      gate: link.start,
+    };
+  }
+  return {
+    state: met ? "met" : "unmet",
+    text: `"${key}" is ${holds ? "" : "not "}in ${where}${
+      met ? "" : inhibits ? ", which keeps it from starting" : ", which it needs"
+    }`,
+    advice: met
+      ? undefined
+      : inhibits
+      ? `remove it there: datatask rm ${task.task.name}.${term.link} ${key}`
+      : `put it there: datatask inject ${task.task.name}.${term.link} ${key} FILE`,
+    link: term.link,
+    gate: link.start,
+  };
+}
+
+function gate(state: PipelineState, task: TaskState, term: Term, job: number, inhibits: boolean): Condition {
+  const met = term.jobs.set.has(job) !== inhibits;
+  const key = keyOf(state, task, term.link, job);
+  const id = key === undefined ? undefined : state.keys.known(key);
+  const parts = term.producers.map(({ state: producer, link }) => {
+    const map = producer.map(link);
+    const [upstream] = map ? (id === undefined ? [] : map.jobs(id)) : [id];
+    const name = producer.task.name;
+    if (upstream === undefined) return { name, job: key, state: "unknown" as JobState };
+    return { name, job: state.keys.key(upstream), state: jobState(producer, upstream) };
+  });
+  const said = parts.map(({ name, job, state }) =>
+    `${name} ${state === "unknown" ? `knows nothing of "${job}"` : `is ${state} for "${job}"`}`
+  ).join(", ");
+  const dead = !met && !inhibits && parts.length > 0 &&
+    parts.every((part) => part.state === "failed" || part.state === "blocked");
+  const failed = parts.find((part) => part.state === "failed");
+  return {
+    state: met ? "met" : dead ? "never" : "unmet",
+    text: `${term.link} is made by ${parts.map((part) => part.name).join(" or ")}: ${said}`,
+    advice: failed
+      ? `datatask logs ${failed.name} ${failed.job}, then datatask retry ${failed.name} ${failed.job}`
+      : undefined,
+    link: term.link,
+    gate: inhibits ? "absent" : "present",
+  };
+}
+
+/** Every condition for the start of a job. */
+function conditions(state: PipelineState, task: TaskState, job: number): Condition[] {
+  const all: Condition[] = [];
+  for (const [terms, inhibits] of [[task.required, false], [task.inhibiting, true]] as const) {
+    for (const term of terms) {
+      if (term.link === "done") continue;
+      all.push(
+        term.producers.length > 0
+          ? gate(state, task, term, job, inhibits)
+          : membership(state, task, term, job, inhibits),
+      );
+    }
+  }
+  return all;
+}
+
+/**
+ * Why a job is in the state it is in.
+ *
+ * @param state The pipeline's.
+ * @param task The task's.
+ * @param job Which job.
+ * @param clock The time.
+ * @returns The explanation.
+ */
+export async function explainJob(
+  state: PipelineState,
+  task: TaskState,
+  job: Key,
+  clock: Clock,
+): Promise<Explanation> {
+  const id = state.keys.id(job);
+  const { outcomes, name } = task.task;
+  const problems: Condition[] = [];
+  const read = async <T>(what: string, promise: Promise<T | undefined>): Promise<T | undefined> => {
+    try {
+      return await promise;
+    } catch (error) {
+      problems.push({
+        state: "unmet",
+        text: `${what} cannot be read: ${describeError(error)}`,
+        advice: `remove it: datatask rm ${name} ${job}`,
+      });
+      return undefined;
+    }
+  };
+  const outcome = await read("its outcome", outcomes.done.find(job));
+  const record = await read("the record of its attempts", outcomes.attempts.find(job));
+  const retryAt = record && Date.parse(record.retryAt);
+  let now = jobState(task, id);
+  if (now === "ready" && retryAt !== undefined && retryAt > clock.now()) now = "retrying";
+  const all = [...conditions(state, task, id), ...problems];
+  const first = all.find((condition) => condition.state === "never") ??
+    all.find((condition) => condition.state === "unmet");
+  const texts: Record<JobState, string> = {
+    unknown: `Task ${name} has no job "${job}"${first ? `: ${first.text}` : ""}`,
+    waiting: `It waits${first ? `: ${first.text}` : ""}`,
+    ready: task.task.disabled
+      ? `It is ready, but task ${name} is disabled`
+      : "It is ready: the next run starts it as soon as there is room",
+    running: "It is running",
+    retrying: `It ${record ? describeOutcome(record.outcomes.at(-1)!) : "failed"}, and will be tried again${
+      retryAt ? ` in ${formatDuration(Math.max(0, retryAt - clock.now()))}` : ""
+    } (attempt ${(record?.outcomes.length ?? 0) + 1} of ${task.task.retry.attempts})`,
+    done: `It ${outcome ? describeOutcome(outcome) : "succeeded"}`,
+    failed: `It ${
+      outcome ? describeOutcome(outcome) : "failed"
+    }; see datatask logs ${name} ${job}, then datatask retry ${name} ${job}`,
+    blocked: `It will not start by itself${first ? `: ${first.text}` : ""}`,
+  };
+  return {
+    task: name,
+    job,
+    state: now,
+    text: texts[now],
+    conditions: all,
+    outcome,
+    attempts: record?.outcomes ?? [],
+    retryAt,
+  };
+}
+
+/**
+ * Why the jobs of a task are in the states they are in.
+ *
+ * @param state The pipeline's.
+ * @param task The task's.
+ * @returns The explanation.
+ */
+export function explainTask(state: PipelineState, task: TaskState): TaskExplanation {
+  const coming = task.coming();
+  const report = [
+    ...task.required.map((term) => ({ term, gate: "present" as const })),
+    ...task.inhibiting.map((term) => ({ term, gate: "absent" as const })),
+  ].map(({ term, gate }) => {
+    const link = task.task.allLinks[term.link]!;
+    const through = gate === "present" ? term.jobs.set : difference(coming, [term.jobs.set]);
+    const missing = gate === "present"
+      ? difference(coming, [term.jobs.set])
+      : intersection([coming, term.jobs.set]);
+    const makers = term.producers.map(({ state }) => state.task.name).join(" or ");
+    return {
+      text: makers
+        ? gate === "present" ? `${makers} has succeeded` : `${makers} is not running`
+        : `${gate === "present" ? "in" : "not in"} ${link.repository.name}`,
+      link: term.link,
+      gate,
+      count: gate === "present" ? intersection([coming, through]).size : through.size,
+      missing: [...take(missing, EXAMPLES)].map((id) => state.keys.key(id)),
+    };
+  });
+  const over = [task.success.set, task.failed.set, task.ready.set, task.live.set];
+  const examples = [...take(difference(coming, over), EXAMPLES)].map((id) => {
+    const first = conditions(state, task, id).find((condition) => condition.state !== "met");
+    return {
+      job: state.keys.key(id),
+      state: jobState(task, id),
+      text: first?.text ?? "every condition is met",
+    };
+  });
+  return { task: task.task.name, counts: task.counts(), conditions: report, examples };
+}
+
+function* take<T>(items: Iterable<T>, count: number): Generator<T, void, void> {
+  for (const item of items) {
+    if (count-- <= 0) return;
+    yield item;
+  }
+}

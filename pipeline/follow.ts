@@ -1,0 +1,93 @@
+/**
+ * Follows what others do to the repositories: by watching where the store can tell, and by listing at an interval that adapts.
+ *
+ * @module
+ */
+import type { Clock } from "../core/clock.ts";
+import type { ObservedKeys } from "./observed.ts";
+import type { PipelineState } from "./state.ts";
+
+/** The shortest and the longest time between two listings of a store that tells nothing, in milliseconds. */
+const SHORTEST = 1000;
+const LONGEST = 60_000;
+
+/** A listing may take up one part in so many of the time. */
+const SHARE = 20;
+
+/** What to follow, and how. */
+export interface FollowOptions {
+  readonly state: PipelineState;
+  readonly clock: Clock;
+  /** Whether to watch; otherwise stores are only listed, and not often. */
+  readonly eager: boolean;
+  readonly onTrouble: (leaf: ObservedKeys, error: unknown) => void;
+}
+
+/**
+ * Follows all stores until it is disposed of.
+ *
+ * @param options What and how.
+ * @returns What ends it.
+ */
+export function follow(options: FollowOptions): AsyncDisposable {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const work = [...options.state.observer.leaves].map(async (leaf) => {
+    const changes = options.eager ? leaf.repository.watch({ signal }) : undefined;
+    try {
+      if (changes) return await watch(leaf, changes, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      options.onTrouble(leaf, error);
+    }
+    await relist(leaf, options, signal);
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await Promise.all(work);
+    },
+  };
+}
+
+async function watch(
+  leaf: ObservedKeys,
+  changes: NonNullable<ReturnType<ObservedKeys["repository"]["watch"]>>,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const change of changes) {
+    if (signal.aborted) return;
+    if (change === "rescan") await leaf.list({ signal });
+    else leaf.announce(change.key, change.present);
+  }
+}
+
+async function relist(
+  leaf: ObservedKeys,
+  { clock, eager, onTrouble }: FollowOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const shortest = eager ? SHORTEST : 10 * SHORTEST;
+  let wait = shortest;
+  while (!signal.aborted) {
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(Math.max(wait, leaf.listingMs * SHARE), () => {
+        signal.removeEventListener("abort", stop);
+        resolve();
+      });
+      const stop = (): void => {
+        cancel();
+        resolve();
+      };
+      signal.addEventListener("abort", stop, { once: true });
+    });
+    if (signal.aborted) return;
+    try {
+      wait = await leaf.list({ signal }) ? shortest : Math.min(LONGEST, wait * 1.5);
+    } catch (error) {
+      if (signal.aborted) return;
+      onTrouble(leaf, error);
+      wait = Math.min(LONGEST, wait * 2);
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The lease of a pipeline: one coordinator at a time. The operating system gives it back when its holder dies, however it dies.
+ *
+ * @module
+ */
+import { DatataskError, describeError } from "../core/errors.ts";
+import { sleep, systemClock } from "../core/clock.ts";
+import { hostName } from "../core/host.ts";
+import type { LeaseHolder } from "./events.ts";
+
+/** How often a waiting coordinator asks again, in milliseconds. */
+const RETRY_MS = 250;
+
+/** Somebody who only looks holds the lock for an instant: so many tries, so far apart, tell them from a coordinator. */
+const TRIES = 5;
+const TRY_MS = 20;
+
+const encoder = new TextEncoder();
+
+/** A lease that is held. Disposing of it gives it back. */
+export interface Lease extends AsyncDisposable {
+  /** Who holds it: this process. */
+  readonly holder: LeaseHolder;
+}
+
+/** How to take a lease. */
+export interface LeaseOptions {
+  /** What to do when somebody else holds it. */
+  readonly whenHeld: "fail" | "wait";
+  /** Told who holds it, once, before waiting. */
+  readonly onWait?: ((holder: LeaseHolder) => void) | undefined;
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+async function read(path: string): Promise<LeaseHolder | undefined> {
+  try {
+    return JSON.parse(await Deno.readTextFile(path)) as LeaseHolder;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Opens the file and locks it, when nobody else has; sees to it that it is still the file of that name. */
+async function tryTake(path: string): Promise<Deno.FsFile | undefined> {
+  const file = await Deno.open(path, { read: true, write: true, create: true });
+  try {
+    if (await file.tryLock(true)) {
+      const [held, named] = [await file.stat(), await Deno.stat(path)];
+      if (held.ino === named.ino && held.dev === named.dev) return file;
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) {
+      file.close();
+      throw error;
+    }
+  }
+  file.close();
+  return undefined;
+}
+
+/** Who holds it, as a person would say it. */
+export function describeHolder(holder: LeaseHolder | undefined): string {
+  if (!holder) return "another process";
+  return `process ${holder.pid} on ${holder.host}, since ${holder.since} (${holder.command})`;
+}
+
+/**
+ * Takes the lease.
+ *
+ * @param path The file that stands for it; its folder must be there.
+ * @param options What to do when somebody else holds it.
+ * @returns The lease.
+ * @throws {DatataskError} With code `lease-held` when somebody else holds it and `whenHeld` is `fail`.
+ */
+export async function takeLease(path: string, options: LeaseOptions): Promise<Lease> {
+  let told = false;
+  for (let tries = 1;; tries++) {
+    let file: Deno.FsFile | undefined;
+    try {
+      file = await tryTake(path);
+    } catch (error) {
+      throw new DatataskError(
+        "io",
+        `Cannot take the lease at ${path}: ${describeError(error)}; check that the folder can be written`,
+        {
+          operation: "take the lease",
+          cause: error,
+        },
+      );
+    }
+    if (file) return held(file);
+    if (tries < TRIES) {
+      await sleep(systemClock, TRY_MS, options.signal);
+      continue;
+    }
+    const holder = await read(path);
+    if (options.whenHeld === "fail") {
+      throw new DatataskError(
+        "lease-held",
+        `Cannot run: the pipeline is already being run by ${
+          describeHolder(holder)
+        }; wait for it (--wait), or stop it first`,
+        { operation: "take the lease" },
+      );
+    }
+    if (!told && holder) options.onWait?.(holder);
+    told ||= holder !== undefined;
+    await sleep(systemClock, RETRY_MS, options.signal);
+  }
+}
+
+async function held(file: Deno.FsFile): Promise<Lease> {
+  const holder: LeaseHolder = {
+    pid: Deno.pid,
+    host: hostName(),
+    since: new Date().toISOString(),
+    command: Deno.mainModule.replace(/^file:\/\//, ""),
+  };
+  await file.truncate(0);
+  await file.seek(0, Deno.SeekMode.Start);
+  await file.write(encoder.encode(JSON.stringify(holder) + "\n"));
+  return {
+    holder,
+    async [Symbol.asyncDispose]() {
+      try {
+        await file.truncate(0);
+      } finally {
+        file.close();
+      }
+    },
+  };
+}
+
+/**
+ * Who holds the lease now.
+ *
+ * @param path The file that stands for it.
+ * @returns Who, or nothing.
+ */
+export async function leaseHolder(path: string): Promise<LeaseHolder | undefined> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path, { read: true, write: true });
+  } catch {
+    return undefined;
+  }
+  try {
+    return await file.tryLock(false) ? undefined : await read(path);
+  } finally {
+    file.close();
+  }
+}

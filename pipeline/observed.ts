@@ -1,0 +1,125 @@
+/**
+ * What is known of which keys a repository holds, kept up to date by changes and, where nobody announces them, by listing.
+ *
+ * @module
+ */
+import type { Key } from "../core/key.ts";
+import type { OperationOptions } from "../repositories/driver.ts";
+import type { Repository, SkippedNames } from "../repositories/repository.ts";
+import { changed, KeySet } from "./key_set.ts";
+import type { KeySpace } from "./key_space.ts";
+
+/** Told which members of a set may have changed. */
+export type Listener = (ids: Iterable<number>) => void;
+
+/** A set whose changes can be followed. */
+export interface LiveSet {
+  /** The members now. */
+  readonly set: KeySet;
+  /** Calls a function after each change, with the ids that came, went, or (for values) may have changed. */
+  subscribe(listener: Listener): void;
+}
+
+/** A set that tells its listeners. */
+export class SubscribableSet implements LiveSet {
+  set: KeySet = new KeySet();
+  readonly #listeners: Listener[] = [];
+
+  subscribe(listener: Listener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Puts a member in or takes it out, and tells. */
+  put(id: number, present: boolean): void {
+    if (this.set.set(id, present)) this.tell([id]);
+  }
+
+  /** Tells the listeners. */
+  tell(ids: Iterable<number>): void {
+    for (const listener of this.#listeners) listener(ids);
+  }
+
+  /** Takes another set in place of this one, and tells what differs. */
+  replace(set: KeySet): boolean {
+    const different = changed(this.set, set);
+    this.set = set;
+    if (different.size === 0) return false;
+    this.tell(different);
+    return true;
+  }
+}
+
+/** Up to this many keys are sorted before they are numbered, so that equal priorities go in the order of names. */
+const SORTED = 200_000;
+
+/** The keys of one repository. */
+export class ObservedKeys extends SubscribableSet {
+  readonly repository: Repository;
+  readonly #keys: KeySpace;
+  /** When the last listing began, by the monotonic clock of the platform; nothing before the first. */
+  listedAt: number | undefined;
+  /** How long it took, in milliseconds. */
+  listingMs = 0;
+  /** Ids that were announced while a listing was under way: news the listing may not have. */
+  #announced: Map<number, boolean> | undefined;
+
+  constructor(repository: Repository, keys: KeySpace) {
+    super();
+    this.repository = repository;
+    this.#keys = keys;
+  }
+
+  /**
+   * Says that a key came, went or has a new value.
+   *
+   * @param key Which.
+   * @param present Whether it is there.
+   */
+  announce(key: Key, present: boolean): void {
+    const id = this.#keys.id(key);
+    this.#announced?.set(id, present);
+    this.set.set(id, present);
+    this.tell([id]);
+  }
+
+  /**
+   * Lists the repository and takes what it says, but for what was announced in the meantime.
+   *
+   * @param options When to stop, and whom to tell of skipped names.
+   * @returns Whether anything had changed.
+   */
+  async list(
+    options: OperationOptions & { readonly onSkipped?: SkippedNames | undefined } = {},
+  ): Promise<boolean> {
+    const begun = performance.now();
+    this.#announced = new Map();
+    try {
+      const fresh = new KeySet();
+      if (this.listedAt === undefined) await this.#first(fresh, options);
+      else {
+        for await (const page of this.repository.pages(options)) {
+          for (const key of page) fresh.add(this.#keys.id(key));
+        }
+      }
+      for (const [id, present] of this.#announced) fresh.set(id, present);
+      return this.replace(fresh);
+    } finally {
+      this.#announced = undefined;
+      this.listedAt = begun;
+      this.listingMs = performance.now() - begun;
+    }
+  }
+
+  /** The first listing numbers the keys, in the order of names where there are not too many. */
+  async #first(fresh: KeySet, options: OperationOptions): Promise<void> {
+    const pages: (readonly Key[])[] = [];
+    let count = 0;
+    for await (const page of this.repository.pages(options)) {
+      pages.push(page);
+      count += page.length;
+    }
+    for (const page of count <= SORTED ? [pages.flat().sort()] : pages) {
+      for (const key of page) fresh.add(this.#keys.id(key));
+    }
+  }
+}

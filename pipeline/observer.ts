@@ -1,0 +1,187 @@
+/**
+ * Observes the repositories of a pipeline: each store once, however many links lead to it, and derived ones from their parts.
+ *
+ * @module
+ */
+import type { Key } from "../core/key.ts";
+import type { KeyDriver } from "../repositories/driver.ts";
+import { Repository, type SkippedNames } from "../repositories/repository.ts";
+import { allOf, anyOf, butNot } from "./derived_set.ts";
+import type { KeySpace } from "./key_space.ts";
+import { type LiveSet, ObservedKeys } from "./observed.ts";
+
+/** How many repositories are listed, or keys looked up, at a time. */
+const WIDTH = 8;
+
+/** What an observer tells. */
+export interface ObserverOptions {
+  /** Trouble with a repository. */
+  readonly onTrouble: (repository: Repository, error: unknown) => void;
+  /** Names that are no keys. */
+  readonly onSkipped: SkippedNames;
+  /** Work in the background has ended. */
+  readonly onSettled: () => void;
+}
+
+/** Observes repositories. */
+export class Observer {
+  readonly #keys: KeySpace;
+  readonly #options: ObserverOptions;
+  readonly #sets = new Map<string, LiveSet>();
+  readonly #leaves = new Map<string, ObservedKeys>();
+  readonly #opaque = new Map<ObservedKeys, { dirty: boolean; busy: boolean }>();
+  readonly #views = new WeakMap<object, number>();
+  #nextView = 1;
+  #pending = 0;
+
+  constructor(keys: KeySpace, options: ObserverOptions) {
+    this.#keys = keys;
+    this.#options = options;
+  }
+
+  /** The stores that are listed. */
+  get leaves(): Iterable<ObservedKeys> {
+    return this.#leaves.values();
+  }
+
+  /** Whether something is being found out in the background. */
+  get busy(): boolean {
+    return this.#pending > 0;
+  }
+
+  /**
+   * The keys of a repository. Nothing is listed yet: see {@linkcode Observer.list}.
+   *
+   * @param repository Which.
+   * @returns Its keys, followed from now on.
+   */
+  observe(repository: Repository): LiveSet {
+    const name = this.#identity(repository.driver);
+    let set = this.#sets.get(name);
+    if (!set) this.#sets.set(name, set = this.#make(repository, name));
+    return set;
+  }
+
+  /** The keys of a repository, when it is observed already. */
+  observed(repository: Repository): LiveSet | undefined {
+    return this.#sets.get(this.#identity(repository.driver));
+  }
+
+  /** The store that a repository is, when it is listed by itself. */
+  leaf(repository: Repository): ObservedKeys | undefined {
+    return this.#leaves.get(this.#identity(repository.driver));
+  }
+
+  /**
+   * Says that a key of a repository came, went, or has a new value.
+   *
+   * @param repository Where.
+   * @param key Which.
+   * @param present Whether it is there.
+   */
+  announce(repository: Repository, key: Key, present: boolean): void {
+    const leaf = this.leaf(repository);
+    if (leaf) return leaf.announce(key, present);
+    // A view was written through: what it tells is true of the store beneath when the keys are the same there.
+    const { derived } = repository.driver;
+    if (derived?.by === "same" || derived?.by === "pointwise") {
+      this.announce(new Repository(derived.parts[0]!), key, present);
+    } else {for (const part of derived?.parts ?? []) {
+        this.#recheck(this.observe(new Repository(part)), new Repository(part), key);
+      }}
+  }
+
+  /**
+   * Lists all stores.
+   *
+   * @param options When to stop, and which stores to leave out.
+   * @returns Whether anything had changed.
+   */
+  async list(
+    options: { readonly signal?: AbortSignal | undefined; readonly only?: (leaf: ObservedKeys) => boolean } =
+      {},
+  ): Promise<boolean> {
+    const queue = [...this.#leaves.values()].filter(options.only ?? (() => true));
+    let any = false;
+    const worker = async (): Promise<void> => {
+      for (let leaf = queue.shift(); leaf; leaf = queue.shift()) {
+        try {
+          if (await leaf.list({ signal: options.signal, onSkipped: this.#options.onSkipped })) any = true;
+        } catch (error) {
+          options.signal?.throwIfAborted();
+          if (leaf.listedAt === undefined) throw error;
+          this.#options.onTrouble(leaf.repository, error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(WIDTH, queue.length) }, worker));
+    return any;
+  }
+
+  #identity(driver: KeyDriver): string {
+    const { admits, derived } = driver;
+    if (!admits) return derived?.by === "same" ? this.#identity(derived.parts[0]!) : driver.identity;
+    let view = this.#views.get(admits);
+    if (view === undefined) this.#views.set(admits, view = this.#nextView++);
+    return `${driver.identity}\0${view}`;
+  }
+
+  #make(repository: Repository, name: string): LiveSet {
+    const { derived, admits } = repository.driver;
+    const parts = derived?.parts.map((part) => new Repository(part)) ?? [];
+    if (derived && !admits) {
+      const sets = (): LiveSet[] => parts.map((part) => this.observe(part));
+      if (derived.by === "same") return this.observe(parts[0]!);
+      if (derived.by === "and") return allOf(sets());
+      if (derived.by === "or") return anyOf(sets());
+      if (derived.by === "except") return butNot(this.observe(parts[0]!), sets().slice(1));
+    }
+    const leaf = new ObservedKeys(repository, this.#keys);
+    this.#leaves.set(name, leaf);
+    if (derived?.by === "opaque") {
+      this.#opaque.set(leaf, { dirty: false, busy: false });
+      for (const part of parts) this.observe(part).subscribe(() => this.#relist(leaf));
+    } else {
+      for (const part of parts) {
+        this.observe(part).subscribe((ids) => {
+          for (const id of ids) this.#recheck(leaf, repository, this.#keys.key(id));
+        });
+      }
+    }
+    return leaf;
+  }
+
+  /** Asks a repository whether it has a key, and takes the answer. */
+  #recheck(set: LiveSet, repository: Repository, key: Key): void {
+    if (!(set instanceof ObservedKeys)) return;
+    if (set.listedAt === undefined) return; // The first listing will tell.
+    this.#background(repository, async () => set.announce(key, await repository.has(key)));
+  }
+
+  /** Lists a store again because something beneath has changed; changes in the meantime cause one more listing. */
+  #relist(leaf: ObservedKeys): void {
+    const state = this.#opaque.get(leaf)!;
+    state.dirty = true;
+    if (state.busy || leaf.listedAt === undefined) return;
+    state.busy = true;
+    this.#background(leaf.repository, async () => {
+      try {
+        while (state.dirty) {
+          await Promise.resolve();
+          state.dirty = false;
+          await leaf.list({ onSkipped: this.#options.onSkipped });
+        }
+      } finally {
+        state.busy = false;
+      }
+    });
+  }
+
+  #background(repository: Repository, work: () => Promise<void>): void {
+    this.#pending++;
+    work().catch((error) => this.#options.onTrouble(repository, error)).finally(() => {
+      this.#pending--;
+      this.#options.onSettled();
+    });
+  }
+}

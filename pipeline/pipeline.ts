@@ -1,0 +1,661 @@
+/**
+ * Pipelines: an unordered set of tasks and a session.
+ *
+ * @module
+ */
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { Bytes } from "../core/bytes.ts";
+import { DatataskError, DefinitionError, describeError, UsageError } from "../core/errors.ts";
+import { checkKey, isKey, type Key } from "../core/key.ts";
+import { exceeded, parseQuota, type Quota, type QuotaInit } from "../core/quota.ts";
+import type { Random } from "../core/random.ts";
+import type { BlobRepository } from "../repositories/blob.ts";
+import { FileRepository } from "../repositories/files.ts";
+import { MemoryBlobRepository } from "../repositories/memory.ts";
+import type { Repository } from "../repositories/repository.ts";
+import { Session } from "../session/session.ts";
+import { type Links, requires } from "../tasks/link.ts";
+import type { Outcome } from "../tasks/outcome.ts";
+import type { FoundRun } from "../tasks/runner.ts";
+import type { Task } from "../tasks/task.ts";
+import type { LeaseHolder } from "./events.ts";
+import { explainJob, explainTask } from "./explain.ts";
+import { graphOf } from "./graph.ts";
+import { leaseHolder, takeLease } from "./lease.ts";
+import { planReport } from "./plan_report.ts";
+import { removals, remove } from "./removal.ts";
+import type {
+  Explanation,
+  PipelineGraph,
+  PipelineStatus,
+  PlanReport,
+  Removal,
+  TaskExplanation,
+  Trace,
+} from "./reports.ts";
+import { ask } from "./requests.ts";
+import { Run, type RunOptions } from "./run.ts";
+import { PipelineState } from "./state.ts";
+import { statusOf, traceOf } from "./status.ts";
+import { suggest } from "./suggest.ts";
+
+/** Marks pipelines of any loaded copy of this package. */
+const BRAND: unique symbol = Symbol.for("@datatask/datatask/pipeline") as never;
+
+/** What a pipeline is made of. */
+export interface PipelineInit {
+  /** Its tasks, in any order; of equal priority, those given first go first. */
+  readonly tasks: Iterable<Task>;
+  /** The resources its repositories and tasks need. */
+  readonly session?: Session;
+  /** Its name: pipelines of different names in one state folder do not get in each other's way. Default: `pipeline`. */
+  readonly name?: string;
+  /** The folder for the lease, for logs, and for what must outlive the coordinator. Default: `./.datatask`. `null`: none; nothing outlives the process. */
+  readonly state?: string | URL | null;
+  /** Added to the tasks' own priorities. */
+  readonly priority?: (task: string, job: Key, replica: number) => number;
+  /** Named resources that all tasks share: `{ gpu: 2, license: 1 }`. */
+  readonly resources?: QuotaInit;
+  /** The time. Default: this machine's. */
+  readonly clock?: Clock;
+  /** Where chance comes from, for the jitter of retries. Default: `Math.random`. */
+  readonly random?: Random;
+}
+
+/** What a run needs of its pipeline. */
+export interface RunContextOfPipeline {
+  readonly tasks: readonly Task[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly resources: Quota;
+  readonly priority: PipelineInit["priority"];
+  readonly leasePath: string | undefined;
+  readonly requestsPath: string | undefined;
+  readonly logs: (task: string) => BlobRepository | undefined;
+  readonly open: (signal: AbortSignal) => Promise<void>;
+  readonly openRunners: (signal: AbortSignal) => Promise<AsyncDisposable>;
+}
+
+/** An unordered set of tasks and a session. What comes before what follows from the repositories the tasks share. */
+export class Pipeline implements AsyncDisposable {
+  /** Its name. */
+  readonly name: string;
+  /** Its tasks, by name. */
+  readonly tasks: ReadonlyMap<string, Task>;
+  /** The resources its repositories and tasks need. */
+  readonly session: Session;
+  /** The folder for what must outlive the process; nothing when there is none. */
+  readonly state: string | undefined;
+  readonly #init: PipelineInit;
+  readonly #resources: Quota;
+  readonly #logs = new Map<string, BlobRepository | undefined>();
+  #opening: Promise<void> | undefined;
+  #run: Run | undefined;
+
+  /**
+   * @param init Its tasks, and how to run them.
+   * @throws {DefinitionError} With all that is wrong.
+   */
+  constructor(init: PipelineInit) {
+    this.#init = init;
+    const tasks = [...init.tasks];
+    this.name = init.name ?? "pipeline";
+    this.session = init.session ?? new Session();
+    this.state = init.state === null ? undefined : `${pathOf(init.state ?? "./.datatask")}/${this.name}`;
+    this.#resources = parseQuota(init.resources ?? {}, "resources");
+    const faults = this.#faults(tasks);
+    if (faults.length > 0) throw new DefinitionError(faults);
+    this.tasks = new Map(tasks.map((task) => [task.name, task]));
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /**
+   * Opens the session and makes the stores ready. Runs and reports do it by themselves.
+   *
+   * @param options When to stop.
+   * @returns Itself.
+   */
+  async open(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<this> {
+    this.#opening ??= this.#open(options.signal).catch((error) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    await this.#opening;
+    return this;
+  }
+
+  /** Stops what runs and closes the session. The pipeline can be opened again. */
+  async close(): Promise<void> {
+    this.#run?.stop("stop");
+    await this.#run?.finished.catch(() => {});
+    if (this.#opening === undefined) return;
+    await this.#opening.catch(() => {});
+    this.#opening = undefined;
+    await this.session.close();
+  }
+
+  /** Closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /**
+   * Runs the pipeline until nothing is left to do.
+   *
+   * @param options Which tasks, and for how long.
+   * @returns The run: its events, and its end. The pipeline is closed when it was not open before.
+   * @throws {UsageError} When a task is named that there is not.
+   */
+  run(options: RunOptions = {}): Run {
+    for (
+      const name of [
+        ...options.tasks ?? [],
+        ...options.notTasks ?? [],
+        ...(options.only ? [options.only.task] : []),
+      ]
+    ) this.task(name);
+    for (const job of options.only?.jobs ?? []) checkKey(job, "run", options.only!.task);
+    if (this.#run) {
+      throw new DatataskError(
+        "conflict",
+        `Cannot run ${this.name}: it is running already; wait for its end, or stop it`,
+      );
+    }
+    const wasOpen = this.#opening !== undefined;
+    const run = this.#run = new Run(this.#context(wasOpen), options);
+    const over = (): void => {
+      if (this.#run === run) this.#run = undefined;
+    };
+    run.finished.then(over, over);
+    return run;
+  }
+
+  /**
+   * The task of a name.
+   *
+   * @param name Which.
+   * @returns The task.
+   * @throws {UsageError} When there is none; it names the nearest.
+   */
+  task(name: string): Task {
+    const task = this.tasks.get(name);
+    if (task) return task;
+    throw new UsageError(`There is no task "${name}"${suggest(name, this.tasks.keys())}`);
+  }
+
+  /** All repositories, as `task.link` and `task.link.cokeyed`. */
+  repositories(): ReadonlyMap<string, Repository> {
+    const found = new Map<string, Repository>();
+    for (const task of this.tasks.values()) {
+      for (const [link, { repository, cokeyed }] of Object.entries(task.allLinks)) {
+        found.set(`${task.name}.${link}`, repository);
+        for (const [other, beside] of Object.entries(cokeyed)) {
+          found.set(`${task.name}.${link}.${other}`, beside);
+        }
+      }
+    }
+    return found;
+  }
+
+  /** How things stand. */
+  async status(): Promise<PipelineStatus> {
+    return await this.#report(async (state, found) =>
+      statusOf(this.name, state, await this.coordinator(), found)
+    );
+  }
+
+  /**
+   * What a run would do now.
+   *
+   * @param options Which tasks.
+   */
+  async plan(options: Pick<RunOptions, "tasks" | "notTasks"> = {}): Promise<PlanReport> {
+    for (const name of [...options.tasks ?? [], ...options.notTasks ?? []]) this.task(name);
+    return await this.#report((state) => planReport(state, this.#resources, this.#init, options));
+  }
+
+  /**
+   * Where a job is to be found.
+   *
+   * @param job Which.
+   */
+  async trace(job: Key): Promise<Trace> {
+    checkKey(job, "trace", `pipeline ${this.name}`);
+    return await this.#report((state) => traceOf(state, job));
+  }
+
+  /**
+   * Why a job is in the state it is in.
+   *
+   * @param task Of which task.
+   * @param job Which job.
+   */
+  async why(task: string, job: Key): Promise<Explanation> {
+    this.task(task);
+    checkKey(job, "explain", `task ${task}`);
+    return await this.#report((state) => explainJob(state, state.task(task), job, this.#clock));
+  }
+
+  /**
+   * Why the jobs of a task are in the states they are in.
+   *
+   * @param task Which task.
+   */
+  async whyTask(task: string): Promise<TaskExplanation> {
+    this.task(task);
+    return await this.#report((state) => explainTask(state, state.task(task)));
+  }
+
+  /**
+   * The graph that follows from the repositories tasks share.
+   *
+   * @param options Whether to count jobs and keys.
+   */
+  async graph(options: { readonly counts?: boolean } = {}): Promise<PipelineGraph> {
+    if (!options.counts) return graphOf([...this.tasks.values()]);
+    return await this.#report((state) => graphOf([...this.tasks.values()], state));
+  }
+
+  /**
+   * Runs one job now, whatever else there is to do.
+   *
+   * @param task Of which task.
+   * @param job Which job.
+   * @param options Whether to run it although it is not ready, or over.
+   * @returns How it ended.
+   * @throws {UsageError} When it is not ready, with the reason.
+   */
+  async launch(
+    task: string,
+    job: Key,
+    options: { readonly force?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<Outcome> {
+    const { outcomes } = this.task(task);
+    const why = await this.why(task, job);
+    if (why.state !== "ready" && !options.force) {
+      const unmet = why.conditions.filter((condition) => condition.state !== "met").map((condition) =>
+        condition.text
+      );
+      throw new UsageError(
+        `Cannot launch "${job}" of task ${task}: ${why.text}${
+          unmet.length ? ` (${unmet.join("; ")})` : ""
+        }; use --force to run it all the same`,
+      );
+    }
+    if (options.force) await outcomes.forget(job);
+    const tasks = await Promise.all(
+      [...this.tasks.values()].map((t) => t.name === task && options.force ? forced(t, job) : t),
+    );
+    const run = new Run({ ...this.#context(this.#opening !== undefined), tasks }, {
+      only: { task, jobs: [job] },
+      signal: options.signal,
+    });
+    let outcome: Outcome | undefined;
+    let trouble = "it did not start; run with the pipeline to see why";
+    for await (const event of run) {
+      if (event.type === "finished") outcome = event.outcome;
+      if (event.type === "trouble") trouble = event.message;
+    }
+    await run.finished;
+    if (outcome) return outcome;
+    throw new DatataskError("run-failed", `Cannot launch "${job}" of task ${task}: ${trouble}`);
+  }
+
+  /**
+   * Stops a job that runs, here or in another process. It has failed then, and is not tried again.
+   *
+   * @param task Of which task.
+   * @param job Which job.
+   * @returns Whether it was running.
+   */
+  async cancel(task: string, job: Key): Promise<boolean> {
+    this.task(task);
+    checkKey(job, "cancel", `task ${task}`);
+    if (this.#run?.cancel(task, job)) return true;
+    if (this.state === undefined || await this.coordinator() === undefined) {
+      return await this.#cancelOrphan(task, job);
+    }
+    const answer = await ask(`${this.state}/requests`, { do: "cancel", task, job });
+    if (answer !== undefined) return answer;
+    throw new DatataskError(
+      "unavailable",
+      `Cannot cancel "${job}" of task ${task}: the coordinator does not answer; see that it still runs, and try again`,
+    );
+  }
+
+  /**
+   * Forgets that jobs have failed, so that they run again.
+   *
+   * @param task Of which task.
+   * @param jobs Which jobs, or all that have failed.
+   * @returns The jobs that will run again.
+   */
+  async retry(task: string, jobs: readonly Key[] | "failed"): Promise<readonly Key[]> {
+    const { outcomes } = this.task(task);
+    if (jobs !== "failed") { for (const job of jobs) checkKey(job, "retry", `task ${task}`); }
+    await this.open();
+    const again: Key[] = [];
+    const failed = jobs === "failed" ? outcomes.failed.keys() : jobs;
+    for await (const job of failed) {
+      if (!await outcomes.failed.has(job)) continue;
+      await outcomes.attempts.delete(job);
+      await outcomes.failed.delete(job);
+      again.push(job);
+    }
+    return again;
+  }
+
+  /**
+   * What would go if a job, or a value, were removed with all that was made from it.
+   *
+   * @param name `task`, or `task.link` for one repository.
+   * @param keys Which keys; of a task, which jobs.
+   * @param options Whether to go on downstream.
+   * @returns Each value, once. Keys are followed through their translations.
+   */
+  async removals(
+    name: string,
+    keys: readonly Key[],
+    options: { readonly recursive?: boolean } = {},
+  ): Promise<readonly Removal[]> {
+    for (const key of keys) checkKey(key, "remove", name);
+    return await this.#report((state) => removals(this, state, name, keys, options.recursive ?? false));
+  }
+
+  /**
+   * Removes values. Jobs of theirs that run are cancelled first.
+   *
+   * @param list What `removals` has given.
+   */
+  async remove(list: readonly Removal[]): Promise<void> {
+    await this.open();
+    await remove(this, list);
+  }
+
+  /**
+   * What a job has written.
+   *
+   * @param task Of which task.
+   * @param job Which job.
+   * @param options Which attempt (default: the newest), and whether to go on until it has ended.
+   * @returns The log, or nothing when there is none.
+   */
+  async logs(
+    task: string,
+    job: Key,
+    options: { readonly attempt?: number; readonly follow?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<ReadableStream<Bytes> | undefined> {
+    const { runner } = this.task(task);
+    checkKey(job, "read the log of", `task ${task}`);
+    await this.open(options);
+    const signal = options.signal ?? new AbortController().signal;
+    if (runner.find && runner.follow) {
+      await using _ = await this.#openRunners(signal);
+      for await (const { attempt } of runner.find(task, { signal })) {
+        if (
+          attempt.job !== job || attempt.replica > 0 ||
+          attempt.attempt !== (options.attempt ?? attempt.attempt)
+        ) continue;
+        return await runner.follow(attempt, { signal, follow: options.follow ?? false });
+      }
+    }
+    const logs = this.#logsOf(task);
+    const earlier = options.attempt !== undefined && logs?.driver.beside?.(`attempt-${options.attempt}`);
+    return (earlier && await earlier.read(job, { signal })) || (await logs?.driver.read(job, { signal }));
+  }
+
+  /** Who runs the pipeline now, here or in another process. */
+  async coordinator(): Promise<LeaseHolder | undefined> {
+    return this.state === undefined ? undefined : await leaseHolder(`${this.state}/lease`);
+  }
+
+  get #clock(): Clock {
+    return this.#init.clock ?? systemClock;
+  }
+
+  async #open(signal: AbortSignal | undefined): Promise<void> {
+    await this.session.open({ signal });
+    try {
+      const seen = new Set<string>();
+      const stores: Repository[] = [];
+      for (const task of this.tasks.values()) {
+        const own = [
+          task.outcomes.success,
+          task.outcomes.failed,
+          task.outcomes.attempts,
+          ...(task.logs ? [task.logs] : []),
+        ];
+        for (
+          const repository of [
+            ...Object.values(task.links).flatMap((link) => [link.repository, ...Object.values(link.cokeyed)]),
+            ...own,
+          ]
+        ) {
+          if (!seen.has(repository.driver.identity)) stores.push(repository);
+          seen.add(repository.driver.identity);
+        }
+      }
+      if (this.state !== undefined) await this.#makeState(this.state);
+      await Promise.all(stores.map((repository) => repository.prepare({ signal })));
+    } catch (error) {
+      await this.session.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #makeState(state: string): Promise<void> {
+    try {
+      await Deno.mkdir(state, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new DatataskError(
+        "denied",
+        `Cannot use the state folder ${state}: ${
+          describeError(error)
+        }; make it writable, or give the pipeline another one by { state }`,
+        { operation: "open", subject: this.name, cause: error },
+      );
+    }
+  }
+
+  async #openRunners(signal: AbortSignal): Promise<AsyncDisposable> {
+    const runners = [...new Set([...this.tasks.values()].map((task) => task.runner))];
+    await using stack = new AsyncDisposableStack();
+    for (const runner of runners) {
+      await runner.open?.({ state: this.state ?? "", signal });
+      stack.defer(async () => await runner.close?.());
+    }
+    return stack.move();
+  }
+
+  #context(wasOpen: boolean): RunContextOfPipeline {
+    return {
+      tasks: [...this.tasks.values()],
+      clock: this.#clock,
+      random: this.#init.random ?? Math.random,
+      resources: this.#resources,
+      priority: this.#init.priority,
+      leasePath: this.state && `${this.state}/lease`,
+      requestsPath: this.state && `${this.state}/requests`,
+      logs: (task) => this.#logsOf(task),
+      open: async (signal) => void await this.open({ signal }),
+      openRunners: async (signal) => {
+        const runners = await this.#openRunners(signal);
+        return {
+          [Symbol.asyncDispose]: async () => {
+            await runners[Symbol.asyncDispose]();
+            if (wasOpen) return;
+            this.#opening = undefined;
+            await this.session.close();
+          },
+        };
+      },
+    };
+  }
+
+  #logsOf(task: string): BlobRepository | undefined {
+    if (this.#logs.has(task)) return this.#logs.get(task);
+    const own = this.tasks.get(task)?.logs;
+    const logs = own ??
+      (this.state === undefined ? undefined : new LogRepository(`${this.state}/logs/${task}`));
+    this.#logs.set(task, logs);
+    return logs;
+  }
+
+  async #cancelOrphan(name: string, job: Key): Promise<boolean> {
+    const { runner } = this.task(name);
+    if (!runner.find || !runner.adopt || this.state === undefined) return false;
+    await this.open();
+    await using _lease = await takeLease(`${this.state}/lease`, { whenHeld: "wait" });
+    const signal = new AbortController().signal;
+    await using _runners = await this.#openRunners(signal);
+    for await (const { attempt, since } of runner.find(name)) {
+      if (attempt.job !== job) continue;
+      await runner.discard?.(attempt);
+      const now = this.#clock.now();
+      await this.task(name).outcomes.commit(job, {
+        success: false,
+        reason: "cancelled",
+        start: new Date(since).toISOString(),
+        end: new Date(now).toISOString(),
+        seconds: (now - since) / 1000,
+        attempt: attempt.attempt,
+        timeout: false,
+        host: "",
+      });
+      return true;
+    }
+    return false;
+  }
+
+  /** Makes a report from the state of the run, when there is one, or from what the repositories hold now. */
+  async #report<T>(
+    make: (state: PipelineState, found: ReadonlyMap<string, readonly FoundRun[]>) => T | Promise<T>,
+  ): Promise<T> {
+    const wasOpen = this.#opening !== undefined;
+    await this.open();
+    try {
+      if (this.#run?.state) return await make(this.#run.state, new Map());
+      const state = new PipelineState(this.tasks.values(), {
+        onTrouble: () => {},
+        onSkipped: () => {},
+        onSettled: () => {},
+      });
+      await state.list();
+      const found = await this.#foundRuns();
+      for (const [task, runs] of found) {
+        for (const { attempt } of runs) {
+          if (attempt.replica === 0) state.task(task).live.put(state.keys.id(attempt.job), true);
+        }
+      }
+      return await make(state, found);
+    } finally {
+      if (!wasOpen && !this.#run) await this.close();
+    }
+  }
+
+  /** Runs that are under way, whoever started them, where that can be told from here. */
+  async #foundRuns(): Promise<ReadonlyMap<string, readonly FoundRun[]>> {
+    const found = new Map<string, readonly FoundRun[]>();
+    const tasks = [...this.tasks.values()].filter((task) => task.runner.find);
+    if (tasks.length === 0) return found;
+    await using _ = await this.#openRunners(new AbortController().signal);
+    for (const { name, runner } of tasks) found.set(name, await Array.fromAsync(runner.find!(name)));
+    return found;
+  }
+
+  #faults(tasks: readonly Task[]): string[] {
+    const faults: string[] = [];
+    if (!isKey(this.name)) {
+      faults.push(
+        `The pipeline name ${JSON.stringify(this.name)} is not valid; use letters, digits, ".", "_" and "-"`,
+      );
+    }
+    const names = new Set<string>();
+    const outcomes = new Map<string, string>();
+    for (const task of tasks) {
+      if (names.has(task.name)) {
+        faults.push(`There are two tasks named ${task.name}; give one of them another name`);
+      }
+      names.add(task.name);
+      const { identity } = task.outcomes.success.driver;
+      const other = outcomes.get(identity);
+      if (other !== undefined && other !== task.name) {
+        faults.push(
+          `Tasks ${other} and ${task.name} keep their outcomes in the same repository, ${task.outcomes.success.name}; give each its own`,
+        );
+      }
+      outcomes.set(identity, task.name);
+      if (!Object.values(task.links).some((link) => link.start === "present" && !link.key)) {
+        faults.push(
+          `Task ${task.name} requires nothing under the job's own key, so that it has no jobs; add an input(...) or requires(...)`,
+        );
+      }
+      if (task.runner.find && this.state === undefined) {
+        faults.push(
+          `Task ${task.name} starts processes that outlive the coordinator, which needs a state folder; leave out { state: null }`,
+        );
+      }
+      const { pool } = task.runner;
+      for (const [resource, amount] of Object.entries(task.quota)) {
+        for (
+          const [whose, capacity] of [[`pool ${pool.name}`, pool.capacity], [
+            "the pipeline",
+            this.#resources,
+          ]] as const
+        ) {
+          if (exceeded({ [resource]: amount }, capacity)) {
+            faults.push(
+              `Task ${task.name} needs ${resource} ${amount}, but ${whose} has ${
+                capacity[resource]
+              }; lower its quota, or raise the capacity`,
+            );
+          }
+        }
+        if (
+          resource !== "cpu" && resource !== "memory" && pool.capacity[resource] === undefined &&
+          this.#resources[resource] === undefined
+        ) {
+          faults.push(
+            `Task ${task.name} needs ${resource}, which neither pool ${pool.name} nor the pipeline has; add { resources: { ${resource}: ... } } to the pipeline`,
+          );
+        }
+      }
+    }
+    return faults;
+  }
+}
+
+/** A task of which one job starts whatever its conditions say. */
+async function forced(task: Task, job: Key): Promise<Task> {
+  const chosen = new MemoryBlobRepository(`the job that is launched by force`);
+  await chosen.put(job, new Uint8Array());
+  const free = (links: Links): Links =>
+    Object.fromEntries(Object.entries(links).map(([name, link]) => [name, { ...link, start: "any" }]));
+  const links = { ...free(task.links), [FORCED]: requires(chosen) };
+  return { ...task, links, allLinks: { ...free(task.allLinks), ...links } };
+}
+
+/** The name of the link that stands for a job launched by force. */
+const FORCED = "$forced";
+
+/** Logs of one task, as files; the folder is made when the first is written. */
+class LogRepository extends FileRepository {
+  constructor(folder: string) {
+    super(folder, { extension: ".log" });
+  }
+}
+
+function pathOf(path: string | URL): string {
+  const text = path instanceof URL ? decodeURIComponent(path.pathname) : path;
+  return text.startsWith("/") ? text : `${Deno.cwd()}/${text.replace(/^\.\//, "")}`;
+}
+
+/**
+ * Tells whether a value is a pipeline, of whichever loaded copy of the package.
+ *
+ * @param value Anything.
+ * @returns Whether it is.
+ */
+export function isPipeline(value: unknown): value is Pipeline {
+  return typeof value === "object" && value !== null && BRAND in value;
+}

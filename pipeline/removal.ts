@@ -1,0 +1,141 @@
+/**
+ * Removing values with all that was made from them.
+ *
+ * @module
+ */
+import { UsageError } from "../core/errors.ts";
+import type { Key } from "../core/key.ts";
+import { Repository } from "../repositories/repository.ts";
+import type { Pipeline } from "./pipeline.ts";
+import type { Removal } from "./reports.ts";
+import type { PipelineState } from "./state.ts";
+import { suggest } from "./suggest.ts";
+import type { TaskState } from "./task_state.ts";
+
+/** What is found on the way. */
+class Found {
+  readonly removals = new Map<string, Removal>();
+  readonly jobs = new Set<string>();
+  readonly #state: PipelineState;
+  readonly #names: Map<string, string[]>;
+
+  constructor(pipeline: Pipeline, state: PipelineState) {
+    this.#state = state;
+    this.#names = new Map();
+    for (const [name, repository] of pipeline.repositories()) {
+      for (const identity of repository.footprint().keys()) {
+        this.#names.set(identity, [...this.#names.get(identity) ?? [], name]);
+      }
+    }
+  }
+
+  /** Takes note of a value, once; returns whether it is new. Absent values are passed over. */
+  async value(repository: Repository, key: Key, running: boolean): Promise<boolean> {
+    let any = false;
+    for (const [identity, driver] of repository.footprint()) {
+      const id = `${identity}\0${key}`;
+      const store = new Repository(driver);
+      if (this.removals.has(id) || !await store.has(key)) continue;
+      this.removals.set(id, {
+        names: this.#names.get(identity) ?? [driver.name],
+        repository: driver.name,
+        key,
+        running,
+        store,
+      });
+      any = true;
+    }
+    return any;
+  }
+
+  /** A job of a task, with its outcome and what it wrote. */
+  async job(task: TaskState, job: number, recursive: boolean): Promise<void> {
+    const id = `${task.task.name}\0${job}`;
+    if (this.jobs.has(id)) return;
+    this.jobs.add(id);
+    const key = this.#state.keys.key(job);
+    const running = task.live.set.has(job);
+    const { outcomes, logs } = task.task;
+    for (
+      const repository of [outcomes.success, outcomes.failed, outcomes.attempts, ...(logs ? [logs] : [])]
+    ) await this.value(repository, key, running);
+    for (const [name, link] of Object.entries(task.task.links)) {
+      if (link.direction !== "out" && link.direction !== "status") continue;
+      const target = task.map(name) ? task.map(name)!.target(job) : job;
+      if (target === undefined) continue;
+      const written = this.#state.keys.key(target);
+      for (const repository of [link.repository, ...Object.values(link.cokeyed)]) {
+        await this.value(repository, written, running);
+        if (recursive) await this.readers(repository, target);
+      }
+    }
+  }
+
+  /** The jobs that read a value. */
+  async readers(repository: Repository, key: number): Promise<void> {
+    const stores = repository.footprint();
+    for (const task of this.#state.tasks) {
+      for (const [name, link] of Object.entries(task.task.links)) {
+        if (link.direction !== "in" && !(link.direction === "gate" && link.start === "present")) continue;
+        if (![...link.repository.footprint().keys()].some((identity) => stores.has(identity))) continue;
+        for (const job of [...(task.map(name) ? task.map(name)!.jobs(key) : [key])]) {
+          await this.job(task, job, true);
+        }
+      }
+    }
+  }
+}
+
+/**
+ * What would go.
+ *
+ * @param pipeline The pipeline.
+ * @param state Its state.
+ * @param name `task`, or `task.link`.
+ * @param keys Which keys.
+ * @param recursive Whether to go on downstream.
+ * @returns Each value, once.
+ */
+export async function removals(
+  pipeline: Pipeline,
+  state: PipelineState,
+  name: string,
+  keys: readonly Key[],
+  recursive: boolean,
+): Promise<readonly Removal[]> {
+  const found = new Found(pipeline, state);
+  const repository = pipeline.repositories().get(name);
+  if (!repository && !pipeline.tasks.has(name)) {
+    throw new UsageError(
+      `There is no task or repository "${name}"${
+        suggest(name, [...pipeline.tasks.keys(), ...pipeline.repositories().keys()])
+      }`,
+    );
+  }
+  for (const key of keys) {
+    const id = state.keys.id(key);
+    if (!repository) await found.job(state.task(name), id, recursive);
+    else {
+      await found.value(repository, key, false);
+      if (recursive) await found.readers(repository, id);
+    }
+  }
+  return [...found.removals.values()];
+}
+
+/**
+ * Removes values, those furthest downstream first: a crash in between leaves nothing that was made from what is gone. Jobs that run are
+ * cancelled before.
+ *
+ * @param pipeline The pipeline.
+ * @param list What goes.
+ */
+export async function remove(pipeline: Pipeline, list: readonly Removal[]): Promise<void> {
+  for (const { names, key, running } of list) {
+    if (!running) continue;
+    for (const task of new Set(names.map((name) => name.split(".")[0]!))) {
+      if (pipeline.tasks.has(task)) await pipeline.cancel(task, key);
+    }
+  }
+  for (const removal of list.toReversed()) await removal.store.delete(removal.key);
+}

@@ -1,0 +1,89 @@
+/**
+ * Requests from other processes to the coordinator: files in a folder, taken away when they are answered.
+ *
+ * @module
+ */
+import type { Key } from "../core/key.ts";
+
+/** What can be asked of a running coordinator. */
+export interface Request {
+  /** What. */
+  readonly do: "cancel";
+  /** Of which task. */
+  readonly task: string;
+  /** Which job. */
+  readonly job: Key;
+}
+
+/**
+ * Asks the running coordinator for something, and waits until it was answered.
+ *
+ * @param folder Where requests go.
+ * @param request What.
+ * @param timeoutMs How long to wait, in milliseconds.
+ * @returns Whether there was something to do; nothing when nobody answered.
+ */
+export async function ask(
+  folder: string,
+  request: Request,
+  timeoutMs = 10_000,
+): Promise<boolean | undefined> {
+  await Deno.mkdir(folder, { recursive: true });
+  const name = `${folder}/${crypto.randomUUID()}`;
+  await Deno.writeTextFile(`${name}.tmp`, JSON.stringify(request));
+  await Deno.rename(`${name}.tmp`, `${name}.json`);
+  const deadline = performance.now() + timeoutMs;
+  try {
+    while (performance.now() < deadline) {
+      try {
+        return JSON.parse(await Deno.readTextFile(`${name}.answer`)) as boolean;
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return undefined;
+  } finally {
+    for (const end of ["json", "answer"]) await Deno.remove(`${name}.${end}`).catch(() => {});
+  }
+}
+
+/**
+ * Answers requests until it is disposed of.
+ *
+ * @param folder Where requests go.
+ * @param answer What to do; returns whether there was something to do.
+ * @returns What ends it.
+ */
+export async function serveRequests(
+  folder: string,
+  answer: (request: Request) => boolean,
+): Promise<AsyncDisposable> {
+  await Deno.mkdir(folder, { recursive: true });
+  // Nobody waits any more for what was asked of an earlier coordinator.
+  for (const { name } of Deno.readDirSync(folder)) await Deno.remove(`${folder}/${name}`).catch(() => {});
+  const watcher = Deno.watchFs(folder, { recursive: false });
+  const look = async (): Promise<void> => {
+    for (const { name } of [...Deno.readDirSync(folder)]) {
+      if (!name.endsWith(".json")) continue;
+      const path = `${folder}/${name}`;
+      try {
+        const found = answer(JSON.parse(await Deno.readTextFile(path)) as Request);
+        await Deno.remove(path);
+        const reply = path.replace(/json$/, "answer");
+        await Deno.writeTextFile(`${reply}.tmp`, JSON.stringify(found));
+        await Deno.rename(`${reply}.tmp`, reply);
+      } catch { /* whoever asked is gone, or the file is none of ours */ }
+    }
+  };
+  const serving = (async () => {
+    await look();
+    for await (const event of watcher) if (event.paths.some((path) => path.endsWith(".json"))) await look();
+  })();
+  return {
+    async [Symbol.asyncDispose]() {
+      watcher.close();
+      await serving.catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,223 @@
+/**
+ * The state of every job of one task, as sets that follow the repositories.
+ *
+ * @module
+ */
+import type { Link } from "../tasks/link.ts";
+import type { Task } from "../tasks/task.ts";
+import { allOf, anyOf, butNot } from "./derived_set.ts";
+import type { TaskCounts } from "./events.ts";
+import { JobsByKey, KeyMap, KeysByJob } from "./key_map.ts";
+import { difference, intersection, KeySet, union } from "./key_set.ts";
+import { type LiveSet, SubscribableSet } from "./observed.ts";
+import type { PipelineState } from "./state.ts";
+
+/** A task that makes what a link of another task reads. */
+export interface Producer {
+  readonly state: TaskState;
+  /** The output link. */
+  readonly link: string;
+}
+
+/** One condition for the start of jobs. */
+export interface Term {
+  /** The link it comes from. */
+  readonly link: string;
+  /** The jobs for which it is met (or, for inhibiting terms, the jobs it holds back). */
+  readonly jobs: LiveSet;
+  /** The tasks whose success it is about; empty for membership in a repository. */
+  readonly producers: readonly Producer[];
+}
+
+/** The state of one task's jobs. */
+export class TaskState {
+  readonly task: Task;
+  /** Jobs that succeeded. */
+  readonly success: LiveSet;
+  /** Jobs that failed for good; those that are in `success` too have succeeded. */
+  readonly failed: LiveSet;
+  /** Jobs that have an attempt behind them and none that counts. */
+  readonly attempted: LiveSet;
+  /** Jobs that run now. */
+  readonly live: SubscribableSet = new SubscribableSet();
+  /** Jobs that wait for the time of their next attempt, or are given up for this run. */
+  readonly delayed: SubscribableSet = new SubscribableSet();
+  /** Jobs whose outputs may be used: over, as far as it matters downstream, and not running. */
+  readonly settled: LiveSet;
+  /** The jobs there are: in all that is required under the job's own key. */
+  domain!: LiveSet;
+  /** What is required. */
+  required: Term[] = [];
+  /** What inhibits. */
+  inhibiting: Term[] = [];
+  /** Jobs that can start now. */
+  ready!: LiveSet;
+  /** Whether this run starts its jobs. */
+  selected = true;
+  readonly #state: PipelineState;
+  readonly #maps = new Map<string, KeyMap>();
+
+  constructor(task: Task, state: PipelineState) {
+    this.task = task;
+    this.#state = state;
+    const { success, failed, attempts } = task.outcomes;
+    this.success = state.observer.observe(success);
+    this.failed = state.observer.observe(failed);
+    this.attempted = state.observer.observe(attempts);
+    this.settled = butNot(task.failureOk ? anyOf([this.success, this.failed]) : this.success, [this.live]);
+  }
+
+  /** The map of a link whose key is not the job's own. */
+  map(link: string): KeyMap | undefined {
+    return this.#maps.get(link);
+  }
+
+  /** Makes the domain and the maps; after it `wire` can look at other tasks. */
+  prepare(): void {
+    const { task } = this;
+    const { observer } = this.#state;
+    const own = Object.entries(task.links).filter(([, link]) => link.start === "present" && !link.key);
+    this.required = own.map(([link, { repository }]) => ({
+      link,
+      jobs: observer.observe(repository),
+      producers: [],
+    }));
+    this.domain = allOf(this.required.map((term) => term.jobs));
+    const mapped = anyOf([this.domain, this.success]);
+    const depth = (link: string): number =>
+      task.links[link]?.key?.link === undefined ? 0 : 1 + depth(task.links[link]!.key!.link!);
+    const keyed = Object.keys(task.links).filter((link) => task.links[link]!.key).sort((a, b) =>
+      depth(a) - depth(b)
+    );
+    for (const link of keyed) {
+      const source = task.links[link]!.key!.link;
+      const document = source === undefined ? undefined : observer.observe(task.links[source]!.repository);
+      this.#maps.set(link, new KeyMap(task, link, mapped, this.#maps, document, this.#state));
+    }
+  }
+
+  /** Makes the terms and the ready set. */
+  wire(): void {
+    const { task } = this;
+    const { observer } = this.#state;
+    for (const [name, link] of Object.entries(task.allLinks)) {
+      if (link.key && link.start === "present") {
+        this.required.push({
+          link: name,
+          jobs: this.#jobs(name, observer.observe(link.repository)),
+          producers: [],
+        });
+      }
+      if (link.start === "absent") {
+        this.inhibiting.push({
+          link: name,
+          jobs: this.#jobs(name, observer.observe(link.repository)),
+          producers: [],
+        });
+      }
+    }
+    for (const [name, link] of Object.entries(task.links)) this.#gate(name, link);
+    this.ready = butNot(allOf(this.required.map((term) => term.jobs)), [
+      ...this.inhibiting.map((term) => term.jobs),
+      this.live,
+      this.delayed,
+    ]);
+  }
+
+  /** Jobs that will never start by themselves, because what they need has failed upstream. */
+  blocked(seen: Map<TaskState, KeySet> = new Map()): KeySet {
+    const known = seen.get(this);
+    if (known) return known;
+    seen.set(this, new KeySet()); // Ends circles: a task does not block itself.
+    const dead = this.required.filter((term) => term.producers.length > 0).map((term) =>
+      intersection(term.producers.map(({ state, link }) => {
+        const { task } = state;
+        const failed = task.failureOk ? new KeySet() : difference(state.failed.set, [state.success.set]);
+        return this.#translate(term.link, state, link, union([failed, state.blocked(seen)]));
+      }))
+    );
+    const blocked = difference(union(dead), [this.success.set, this.failed.set, this.live.set]);
+    seen.set(this, blocked);
+    return blocked;
+  }
+
+  /** Jobs that are known to be coming: in any required repository, or on their way through the tasks upstream. */
+  coming(seen: Map<TaskState, KeySet> = new Map()): KeySet {
+    const known = seen.get(this);
+    if (known) return known;
+    seen.set(this, new KeySet());
+    const sets = this.required.filter((term) => term.producers.length === 0).map((term) => term.jobs.set);
+    for (const term of this.required) {
+      for (const { state, link } of term.producers) {
+        sets.push(this.#translate(term.link, state, link, state.coming(seen)));
+      }
+    }
+    const coming = union(sets);
+    seen.set(this, coming);
+    return coming;
+  }
+
+  /** How many jobs are in which state. */
+  counts(): TaskCounts {
+    const success = this.success.set;
+    const failed = difference(this.failed.set, [success, this.live.set]);
+    const blocked = this.blocked();
+    const retrying = difference(this.delayed.set, [success, failed, this.live.set]);
+    const over = [success, failed, this.live.set, this.ready.set, blocked, retrying];
+    return {
+      waiting: difference(this.coming(), [...over, ...this.#inhibitors()]).size,
+      ready: difference(this.ready.set, [blocked]).size,
+      running: this.live.set.size,
+      retrying: retrying.size,
+      done: difference(success, [this.live.set]).size,
+      failed: failed.size,
+      blocked: blocked.size,
+    };
+  }
+
+  #inhibitors(): KeySet[] {
+    return this.inhibiting.map((term) => term.jobs.set);
+  }
+
+  /** The jobs whose key under a link is in a set. */
+  #jobs(link: string, base: LiveSet): LiveSet {
+    const map = this.#maps.get(link);
+    return map ? new JobsByKey(map, base) : base;
+  }
+
+  /** Jobs of this task that belong to jobs of a producer, by the keys of the links between them. */
+  #translate(link: string, producer: TaskState, output: string, jobs: KeySet): KeySet {
+    const from = producer.map(output);
+    const to = this.#maps.get(link);
+    if (!from && !to) return jobs;
+    const found = new KeySet();
+    for (const job of jobs) {
+      const key = from ? from.target(job) : job;
+      if (key === undefined) continue;
+      if (to) { for (const mine of to.jobs(key)) found.add(mine); }
+      else found.add(key);
+    }
+    return found;
+  }
+
+  /** A job waits for the success of whoever makes what it reads; of several makers, one is enough. */
+  #gate(name: string, link: Link): void {
+    if (link.direction !== "in" && !(link.direction === "gate" && link.start === "present")) return;
+    const producers = this.#state.producers(link.repository, this);
+    if (producers.length === 0) return;
+    const settled = anyOf(producers.map(({ state, link }) => {
+      const map = state.map(link);
+      return map ? new KeysByJob(map, state.settled) : state.settled;
+    }));
+    if (link.start === "present") {
+      this.required.push({ link: name, jobs: this.#jobs(name, settled), producers });
+      return;
+    }
+    // What is not required is not waited for, but nobody reads what is being written.
+    const live = anyOf(producers.map(({ state, link }) => {
+      const map = state.map(link);
+      return map ? new KeysByJob(map, state.live) : state.live;
+    }));
+    this.inhibiting.push({ link: name, jobs: this.#jobs(name, live), producers });
+  }
+}

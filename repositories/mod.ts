@@ -1,0 +1,42 @@
+/**
+ * Repositories: keys with values.
+ *
+ * @module
+ */
+export { BlobRepository } from "./blob.ts";
+export type {
+  BlobDriver,
+  Capabilities,
+  Change,
+  Derivation,
+  FilesystemDriver,
+  KeyDriver,
+  KeyLayer,
+  Layer,
+  MetadataDriver,
+  OperationOptions,
+  ReadOptions,
+  TreeEntry,
+  ValueInfo,
+  WriteOptions,
+} from "./driver.ts";
+export { FilesystemRepository } from "./filesystem.ts";
+export { MetadataRepository } from "./metadata.ts";
+export { isRepository, Repository, type RepositoryKind, type SkippedNames } from "./repository.ts";
+export { directoryDriver, type DirectoryOptions, DirectoryRepository } from "./directory.ts";
+export { fileDriver, type FileOptions, FileRepository } from "./files.ts";
+export {
+  memoryBlobDriver,
+  MemoryBlobRepository,
+  memoryMetadataDriver,
+  MemoryMetadataRepository,
+} from "./memory.ts";
+export { memoryFilesystemDriver, MemoryFilesystemRepository } from "./memory_tree.ts";
+export { compressed, type CompressedOptions } from "./layers/compressed.ts";
+export { keeping, type ViewOptions } from "./layers/keeping.ts";
+export { keepingWhere, type KeepingWhereOptions } from "./layers/keeping_where.ts";
+export { observed, type ObservedOptions, type RepositoryOperation } from "./layers/observed.ts";
+export { packed, type PackedOptions } from "./layers/packed.ts";
+export { readOnly } from "./layers/read_only.ts";
+export { type KeyTranslation, prefixed, rekeyed } from "./layers/rekeyed.ts";
+export { retrying, type RetryingOptions } from "./layers/retrying.ts";

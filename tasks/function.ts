@@ -1,0 +1,322 @@
+/**
+ * Tasks whose body is a function in this process.
+ *
+ * @module
+ */
+import { type Attempt, StopError } from "../core/attempt.ts";
+import { RepositoryError } from "../core/errors.ts";
+import type { Key } from "../core/key.ts";
+import type { Quota } from "../core/quota.ts";
+import type { MetadataRepository } from "../repositories/metadata.ts";
+import type { Repository } from "../repositories/repository.ts";
+import { bind, type Bound, type BoundKey, type Guard } from "./bound.ts";
+import type { Link, Links } from "./link.ts";
+import { recordError } from "./outcome.ts";
+import { linkKey } from "./resolve.ts";
+import type { Ending, Pool, RunContext, Runner } from "./runner.ts";
+import { defineTask, type Task, type TaskOptions } from "./task.ts";
+
+/** What a body gets besides its links. */
+export interface FunctionContext {
+  /** The job. */
+  readonly job: Key;
+  /** The name of the task. */
+  readonly task: string;
+  /** Which attempt this is: 1 for the first. */
+  readonly attempt: number;
+  /** Which replica: 0 for the run that counts. */
+  readonly replica: number;
+  /** What the job may use. */
+  readonly quota: Quota;
+  /** Aborted when the attempt shall end: its time is over, it was cancelled, or the coordinator leaves. Its reason says which. */
+  readonly signal: AbortSignal;
+  /** Writes a line to the log of the job. */
+  readonly log: (...values: readonly unknown[]) => void;
+}
+
+/** What a function task can be told besides what every task can. */
+export interface FunctionTaskOptions<L extends Links> extends TaskOptions<L> {
+  /** Where its jobs run. Default: a pool that all function tasks share, 64 at a time. */
+  readonly pool?: Pool;
+}
+
+/** Where bodies run when their task does not say: as many as are useful while they wait for data. */
+export const inProcess: Pool = { name: "in-process", capacity: {}, width: 64 };
+
+/**
+ * A task whose body is a function in this process.
+ *
+ * The body gets each link under its name, already bound to the job and typed by its repository. A job has succeeded when the body returns and every
+ * output that is expected is there; it has failed when the body throws. When its attempt is over, a body can publish nothing any more.
+ *
+ * @param name Its name, unique in a pipeline.
+ * @param options Where outcomes go, what it reads and writes, and what every task can be told.
+ * @param body What to do for a job.
+ * @returns The task.
+ * @throws {DefinitionError} With all that is wrong.
+ * @example Counting the words of every book
+ * ```ts
+ * import { functionTask, input, MemoryBlobRepository, MemoryMetadataRepository, output, Pipeline } from "@datatask/datatask";
+ * import assert from "node:assert/strict";
+ *
+ * const books = new MemoryBlobRepository("books");
+ * const counts = new MemoryMetadataRepository<number>("counts");
+ * const done = new MemoryMetadataRepository("done");
+ *
+ * const count = functionTask("count", { done, links: { books: input(books), counts: output(counts) } },
+ *   async ({ books, counts }) => counts.write((await books.text()).split(/\s+/).length));
+ *
+ * await books.put("moby-dick", "Call me Ishmael");
+ * await new Pipeline({ tasks: [count], state: null }).run().finished;
+ * assert.equal(await counts.get("moby-dick"), 3);
+ * ```
+ */
+export function functionTask<L extends Links>(
+  name: string,
+  options: FunctionTaskOptions<L>,
+  body: (context: FunctionContext & Bound<L>) => unknown,
+): Task<L> {
+  const runner: Runner = {
+    pool: options.pool ?? inProcess,
+    defaultQuota: {},
+    run: (attempt, context) =>
+      runBody(attempt, context, task.links, body as (context: FunctionContext) => unknown),
+  };
+  const task = defineTask(name, "function", options, runner);
+  return task;
+}
+
+/** Says that a body no longer publishes: its attempt is over. */
+class Gate implements Guard {
+  readonly signal: AbortSignal;
+  readonly #attempt: Attempt;
+  #over = false;
+
+  constructor(attempt: Attempt, signal: AbortSignal) {
+    this.#attempt = attempt;
+    this.signal = signal;
+  }
+
+  close(): void {
+    this.#over = true;
+  }
+
+  check(): void {
+    this.signal.throwIfAborted();
+    if (!this.#over) return;
+    const { task, job, attempt } = this.#attempt;
+    throw new RepositoryError(
+      "conflict",
+      `Cannot use a link of job "${job}" of task ${task}: attempt ${attempt} is over; wait for all that the body has begun before it returns`,
+      { operation: "use a link", subject: task, key: job },
+    );
+  }
+}
+
+/** One output of a job, and whether it was written. */
+interface Written {
+  readonly link: string;
+  readonly repository: Repository;
+  readonly key: Key;
+  readonly expected: boolean;
+  seen: boolean;
+}
+
+async function runBody(
+  attempt: Attempt,
+  context: RunContext,
+  links: Links,
+  body: (context: FunctionContext) => unknown,
+): Promise<Ending> {
+  const gate = new Gate(attempt, context.signal);
+  const outputs: Written[] = [];
+  try {
+    const { job, task, replica } = attempt;
+    const { quota, signal } = context;
+    const base: FunctionContext = {
+      job,
+      task,
+      attempt: attempt.attempt,
+      replica,
+      quota,
+      signal,
+      log: (...values) => context.log(values.map(show).join(" ")),
+    };
+    const bound: Record<string, unknown> = { ...base };
+    for (const name in links) bound[name] = await bindLink(attempt, links, name, gate, outputs, context);
+    await stopped(Promise.resolve(body(bound as unknown as FunctionContext)), context);
+    gate.close();
+    for (const output of outputs) {
+      if (!output.expected || output.seen) continue;
+      if (await output.repository.has(output.key)) {
+        context.published(output.repository, output.key);
+        continue;
+      }
+      return {
+        reason: "missing-output",
+        error: {
+          name: "MissingOutput",
+          message:
+            `The body returned, but "${output.key}" is not in ${output.repository.name} (link ${output.link}); write it, or mark the link { required: false }`,
+        },
+      };
+    }
+    return { reason: "succeeded" };
+  } catch (error) {
+    gate.close();
+    const why = error instanceof StopError
+      ? error.why
+      : context.signal.aborted
+      ? (context.signal.reason as StopError).why
+      : undefined;
+    const reason = ({
+      "timeout": "timed-out",
+      "cancelled": "cancelled",
+      "shutdown": "shut-down",
+      "give-way": "gave-way",
+    } as const)[why!];
+    return { reason: reason ?? "failed", error: recordError(error) };
+  }
+}
+
+/** Waits for the body; when it shall end and does not, waits no longer than the grace allows. */
+function stopped(body: Promise<unknown>, context: RunContext): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    let cancel: (() => void) | undefined;
+    const onAbort = (): void => {
+      cancel = context.clock.after(context.graceMs, () => reject(context.signal.reason));
+    };
+    const settled = (): void => {
+      context.signal.removeEventListener("abort", onAbort);
+      cancel?.();
+    };
+    context.signal.addEventListener("abort", onAbort, { once: true });
+    body.then((value) => {
+      settled();
+      resolve(value);
+    }, (error) => {
+      settled();
+      reject(error);
+    });
+  });
+}
+
+async function bindLink(
+  attempt: Attempt,
+  links: Links,
+  name: string,
+  gate: Guard,
+  outputs: Written[],
+  context: RunContext,
+): Promise<unknown> {
+  const link = links[name]!;
+  if (link.view === "none") return undefined;
+  const { job, task } = attempt;
+  const key = link.key ? await linkKey(task, links, name, job, context.signal) : job;
+  if (key === undefined) {
+    throw new RepositoryError(
+      "invalid-key",
+      `Cannot find the key of job "${job}" in link ${task}.${name}: ${link.key!.label} gives none`,
+      {
+        operation: "find the key",
+        subject: task,
+        key: job,
+      },
+    );
+  }
+  if (link.view === "key") {
+    if (link.direction === "out") {
+      outputs.push({ link: name, repository: link.repository, key, expected: link.expected, seen: false });
+    }
+    return key;
+  }
+  if (link.view === "value") {
+    return await (link.repository as MetadataRepository).get(key, { signal: context.signal });
+  }
+  const whole = bindOne(link.repository, key, link, name, gate, outputs, context, attempt);
+  const cokeyed = Object.entries(link.cokeyed).map(([other, repository]) =>
+    [
+      other,
+      bindOne(
+        repository,
+        key,
+        { ...link, expected: false },
+        `${name}.${other}`,
+        gate,
+        outputs,
+        context,
+        attempt,
+      ),
+    ] as const
+  );
+  return cokeyed.length === 0 ? whole : Object.assign(whole, Object.fromEntries(cokeyed));
+}
+
+/** Binds one repository, and takes note of what is written. */
+function bindOne(
+  repository: Repository,
+  key: Key,
+  link: Link,
+  name: string,
+  gate: Guard,
+  outputs: Written[],
+  context: RunContext,
+  attempt: Attempt,
+): BoundKey {
+  const bound = bind(repository, key, link.direction, gate) as BoundKey & {
+    write?: (value: never) => Promise<void>;
+    create?: () => WritableStream<Uint8Array<ArrayBuffer>>;
+  };
+  if (link.direction === "in") return bound;
+  const output: Written = {
+    link: name,
+    repository,
+    key,
+    expected: link.direction === "out" && link.expected,
+    seen: false,
+  };
+  if (link.direction === "out") outputs.push(output);
+  const wrote = (): void => {
+    output.seen = true;
+    context.published(repository, key);
+  };
+  const { write, create } = bound;
+  if (attempt.replica > 0) {
+    const refuse = (): never => {
+      throw new RepositoryError(
+        "unsupported",
+        `Cannot write "${key}" of ${repository.name}: replica ${attempt.replica} publishes nothing`,
+        {
+          operation: "write",
+          subject: repository.name,
+          key,
+        },
+      );
+    };
+    return Object.assign(bound, write && { write: refuse }, create && { create: refuse });
+  }
+  if (write) {
+    bound.write = async (value) => {
+      await write(value);
+      wrote();
+    };
+  }
+  if (create) {
+    bound.create = () => {
+      const writer = create().getWriter();
+      return new WritableStream({
+        write: (chunk) => writer.write(chunk),
+        close: async () => {
+          await writer.close();
+          wrote();
+        },
+        abort: (reason) => writer.abort(reason),
+      });
+    };
+  }
+  return bound;
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? value : Deno.inspect(value, { colors: false });
+}

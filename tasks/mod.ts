@@ -1,0 +1,47 @@
+/**
+ * Tasks: links, outcomes, and the kinds of task.
+ *
+ * @module
+ */
+export type {
+  Bound,
+  BoundBlobInput,
+  BoundBlobOutput,
+  BoundDocumentInput,
+  BoundDocumentOutput,
+  BoundInput,
+  BoundKey,
+  BoundLink,
+  BoundOutput,
+  BoundTreeInput,
+  BoundTreeOutput,
+} from "./bound.ts";
+export { type FunctionContext, functionTask, type FunctionTaskOptions, inProcess } from "./function.ts";
+export { allocated, field, type KeyMapping, type MappingContext } from "./key_mapping.ts";
+export {
+  type Direction,
+  type Gate,
+  inhibits,
+  input,
+  type InputOptions,
+  type KeyInit,
+  type Link,
+  type LinkOptions,
+  type Links,
+  output,
+  type OutputOptions,
+  requires,
+  status,
+  type View,
+} from "./link.ts";
+export type { Outcome, OutcomeReason, RecordedError } from "./outcome.ts";
+export { type AttemptsRecord, Outcomes, type OutcomesInit } from "./outcomes.ts";
+export type { Ending, FoundRun, Pool, RunContext, Runner } from "./runner.ts";
+export {
+  defineTask,
+  isTask,
+  type RetryOptions,
+  type RetryPolicy,
+  type Task,
+  type TaskOptions,
+} from "./task.ts";
