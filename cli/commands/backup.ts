@@ -1,0 +1,75 @@
+/** `backup`: copies repositories into a folder. @module */
+import { UsageError } from "../../core/errors.ts";
+import type { Pipeline } from "../../pipeline/pipeline.ts";
+import { Archive } from "../backup/archive.ts";
+import { Copying, type CopyTally } from "../backup/copying.ts";
+import { writeIndex } from "../backup/index_file.ts";
+import { isWanted, storesOf } from "../backup/stores.ts";
+import { EXIT } from "../fail.ts";
+import { repositoryOf } from "../names.ts";
+import { amount, counted, size } from "../rows.ts";
+import type { Context, FlagsOf } from "../spec.ts";
+import type { BACKUP } from "../specs/data.ts";
+
+/** Copies repositories. */
+export async function run(
+  context: Context,
+  flags: FlagsOf<typeof BACKUP.flags>,
+  [dir, ...names]: readonly string[],
+): Promise<number> {
+  checkNames(await context.load(), names, context);
+  const pipeline = await context.open();
+  const stores = storesOf(pipeline.repositories()).filter((store) => isWanted(store.names, names));
+  await makeFolder(dir!);
+  await writeIndex(dir!, stores);
+  using copying = new Copying(context.io, flags.quiet || flags.json);
+  for (const { folder, kind, repository } of stores) {
+    using archive = await Archive.open(`${dir}/${folder}`, kind);
+    await copying.all(folder, repository.pages(), async (key, signal) => {
+      if (await archive.isCurrent(key, repository)) return undefined;
+      return await archive.take(key, repository, signal);
+    });
+    if (copying.tally.interrupted) break;
+  }
+  copying[Symbol.dispose]();
+  return report(context, flags.json, copying.tally, `in ${dir}`, "backup");
+}
+
+/** Names must be of tasks or repositories. */
+export function checkNames(pipeline: Pipeline, names: readonly string[], context: Context): void {
+  for (const name of names) if (!pipeline.tasks.has(name)) repositoryOf(pipeline, name, context);
+}
+
+async function makeFolder(dir: string): Promise<void> {
+  try {
+    await Deno.mkdir(dir, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists || (error as { code?: string }).code === "ENOTDIR")) {
+      throw error;
+    }
+    throw new UsageError(`Cannot use ${dir} for a backup: it is a file; name a folder`, { cause: error });
+  }
+}
+
+/** Says what became of all, and gives the exit code. */
+export function report(
+  context: Context,
+  json: boolean,
+  tally: CopyTally,
+  where: string,
+  command: string,
+): number {
+  if (json) context.io.out(JSON.stringify(tally) + "\n");
+  else {
+    const failed = tally.failed > 0 ? `, ${amount(tally.failed)} failed` : "";
+    const done = tally.interrupted ? "Interrupted" : "Done";
+    context.io.out(
+      `${done}: ${counted(tally.copied, "value")} copied (${size(tally.bytes)}), ${
+        amount(tally.kept)
+      } there already${failed}, ${where}\n`,
+    );
+    if (tally.interrupted) context.io.err(`Call ${command} again to go on.\n`);
+  }
+  if (tally.interrupted) return EXIT.interrupted;
+  return tally.failed > 0 ? EXIT.failed : EXIT.ok;
+}

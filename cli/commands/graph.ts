@@ -1,0 +1,45 @@
+/** `graph`: draws the pipeline. @module */
+import type { PipelineGraph } from "../../pipeline/reports.ts";
+import type { Context, FlagsOf } from "../spec.ts";
+import type { GRAPH } from "../specs/look.ts";
+
+type Flags = FlagsOf<typeof GRAPH.flags>;
+type Format = NonNullable<Flags["format"]>;
+
+const ENDINGS: readonly (readonly [RegExp, Format])[] = [
+  [/\.svg$/i, "svg"],
+  [/\.(dot|gv)$/i, "dot"],
+  [/\.json$/i, "json"],
+];
+
+/** Draws the pipeline. */
+export async function run(context: Context, flags: Flags): Promise<number> {
+  const format = flags.format ?? ENDINGS.find(([ending]) => ending.test(flags.output ?? ""))?.[1] ??
+    "mermaid";
+  const pipeline = flags.counts ? await context.open() : await context.load();
+  const graph = await pipeline.graph({ counts: flags.counts });
+  const text = await draw(graph, format, pipeline.name);
+  if (flags.output === undefined || flags.output === "-") context.io.out(text);
+  else {
+    await Deno.writeTextFile(flags.output, text);
+    context.io.err(`Wrote ${flags.output}\n`);
+  }
+  return 0;
+}
+
+async function draw(graph: PipelineGraph, format: Format, name: string): Promise<string> {
+  switch (format) {
+    case "json":
+      return JSON.stringify(graph, undefined, 2) + "\n";
+    case "dot":
+      return (await import("../graph/dot.ts")).toDot(graph, name);
+    case "mermaid":
+      return (await import("../graph/mermaid.ts")).toMermaid(graph);
+    case "svg": {
+      // Computed, so that the layout is neither fetched nor loaded for other formats.
+      const address = new URL("../graph/svg.ts", import.meta.url).href;
+      const { toSvg }: typeof import("../graph/svg.ts") = await import(address);
+      return toSvg(graph, name);
+    }
+  }
+}

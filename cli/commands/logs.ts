@@ -1,0 +1,34 @@
+/** `logs`: what a job has written. @module */
+import { NotFoundError } from "../../core/errors.ts";
+import { keyOf, taskOf, unknownJob } from "../names.ts";
+import type { Context, FlagsOf } from "../spec.ts";
+import type { LOGS } from "../specs/look.ts";
+
+/** Prints a log. */
+export async function run(
+  context: Context,
+  flags: FlagsOf<typeof LOGS.flags>,
+  [name, job]: readonly string[],
+): Promise<number> {
+  const task = taskOf(await context.load(), name!, context);
+  keyOf(job!);
+  const pipeline = await context.open();
+  const log = await pipeline.logs(task.name, job!, {
+    follow: flags.follow,
+    ...(flags.attempt === undefined ? {} : { attempt: flags.attempt }),
+  });
+  if (log) {
+    for await (const chunk of log) context.io.bytes(chunk);
+    return 0;
+  }
+  const { state } = await pipeline.why(task.name, job!);
+  if (state === "unknown") throw await unknownJob(task, job!, context);
+  const attempt = flags.attempt === undefined ? "" : `attempt ${flags.attempt} of `;
+  throw new NotFoundError(
+    `There is no log for ${attempt}job "${job}" of task ${task.name}: it is ${state}${
+      flags.attempt === undefined && (state === "done" || state === "failed")
+        ? " and has written nothing"
+        : ""
+    }; see "${context.program} why${context.repeat} ${task.name} ${job}"`,
+  );
+}

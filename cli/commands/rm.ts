@@ -1,0 +1,93 @@
+/** `rm`: deletes values, so that they are made again. @module */
+import { UsageError } from "../../core/errors.ts";
+import type { Key } from "../../core/key.ts";
+import type { Pipeline } from "../../pipeline/pipeline.ts";
+import type { Removal } from "../../pipeline/reports.ts";
+import { keyOf, repositoryOf } from "../names.ts";
+import { amount, counted } from "../rows.ts";
+import type { Context, FlagsOf } from "../spec.ts";
+import type { RM } from "../specs/data.ts";
+
+/** How many values are shown by name for each repository. */
+const SHOWN = 5;
+
+/** Deletes values. */
+export async function run(
+  context: Context,
+  flags: FlagsOf<typeof RM.flags>,
+  [name, ...keys]: readonly string[],
+): Promise<number> {
+  const loaded = await context.load();
+  if (!loaded.tasks.has(name!)) repositoryOf(loaded, name!, context);
+  keys.forEach((key) => keyOf(key, "key"));
+  if (flags.all === keys.length > 0) {
+    throw new UsageError(
+      flags.all
+        ? `rm takes keys or --all, and not both; leave one of them out`
+        : `rm needs the keys to delete; write "${context.program} rm${context.repeat} ${name} KEY...", or --all for all of them`,
+    );
+  }
+  const pipeline = await context.open();
+  const chosen = flags.all ? await allKeys(pipeline, name!) : keys;
+  const removals = await pipeline.removals(name!, chosen, { recursive: flags.recursive });
+  if (flags.json) context.io.out(JSON.stringify(removals, undefined, 2) + "\n");
+  if (removals.length === 0) {
+    if (!flags.json) context.io.out(`Nothing to delete: there are no such values in ${name}\n`);
+    return 0;
+  }
+  if (!flags.json) context.io.out(removalLines(removals, flags.all ? SHOWN : 20).join("\n") + "\n");
+  if (flags.dryRun) return 0;
+  if (!flags.yes && !mayDelete(context, removals)) {
+    context.io.out("Nothing was deleted\n");
+    return 1;
+  }
+  await pipeline.remove(removals);
+  if (!flags.json) context.io.out(`Deleted ${counted(removals.length, "value")}\n`);
+  return 0;
+}
+
+async function allKeys(pipeline: Pipeline, name: string): Promise<readonly Key[]> {
+  const task = pipeline.tasks.get(name);
+  const repositories = task
+    ? Object.values(task.allLinks).filter(({ direction }) => direction === "status" || direction === "out")
+      .map(({ repository }) => repository)
+    : [pipeline.repositories().get(name)!];
+  const keys = new Set<Key>();
+  for (const repository of repositories) {
+    for await (const page of repository.pages()) {
+      for (const key of page) keys.add(key);
+    }
+  }
+  return [...keys];
+}
+
+/**
+ * What would be deleted, as lines: a repository each, with the first few keys.
+ *
+ * @param removals What would be deleted.
+ * @param shown How many keys are named.
+ * @returns Lines.
+ */
+export function removalLines(removals: readonly Removal[], shown: number): string[] {
+  const groups = Map.groupBy(removals, (removal) => `${removal.names.join(", ")} (${removal.repository})`);
+  const lines = [...groups].map(([title, group]) => {
+    const names = group.slice(0, shown).map((removal) =>
+      `${removal.key}${removal.running ? " (running: it is stopped first)" : ""}`
+    );
+    const more = group.length > shown ? `, … and ${amount(group.length - shown)} more` : "";
+    return `${title}: ${names.join(", ")}${more}`;
+  });
+  return lines;
+}
+
+function mayDelete(context: Context, removals: readonly Removal[]): boolean {
+  if (!context.io.terminal.in) {
+    throw new UsageError(
+      `Cannot ask whether to delete ${
+        counted(removals.length, "value")
+      }: the input is no terminal; add --yes to delete, or --dry-run to look`,
+    );
+  }
+  const answer = context.io.ask(`Delete ${counted(removals.length, "value")}? [y/N]`);
+  return /^y(es)?$/i.test(answer?.trim() ?? "");
+}

@@ -1,0 +1,93 @@
+/** `status`: how many jobs of each task are in which state. @module */
+import { formatDuration } from "../../core/duration.ts";
+import type { PipelineStatus, TaskStatus } from "../../pipeline/reports.ts";
+import type { Style } from "../ansi.ts";
+import { taskOf } from "../names.ts";
+import { amount, table } from "../rows.ts";
+import type { Context, FlagsOf } from "../spec.ts";
+import type { STATUS } from "../specs/look.ts";
+
+/** Shows the status. */
+export async function run(
+  context: Context,
+  flags: FlagsOf<typeof STATUS.flags>,
+  names: readonly string[],
+): Promise<number> {
+  const pipeline = await context.load();
+  for (const name of names) taskOf(pipeline, name, context);
+  const status = await (await context.open()).status();
+  const tasks = names.length > 0 ? status.tasks.filter(({ name }) => names.includes(name)) : status.tasks;
+  const chosen = { ...status, tasks };
+  if (flags.json) context.io.out(JSON.stringify(chosen, undefined, 2) + "\n");
+  else context.io.out(statusLines(chosen, context.style, flags.all || names.length > 0).join("\n") + "\n");
+  return 0;
+}
+
+/**
+ * The status of a pipeline as lines.
+ *
+ * @param status The status.
+ * @param style Styles.
+ * @param links Whether repositories are shown.
+ * @returns Lines.
+ */
+export function statusLines(status: PipelineStatus, style: Style, links: boolean): string[] {
+  const { coordinator } = status;
+  const head = coordinator
+    ? `${
+      style.bold(status.name)
+    } is run by process ${coordinator.pid} on ${coordinator.host} since ${coordinator.since}`
+    : `${style.bold(status.name)} is not running`;
+  if (status.tasks.length === 0) return [head, "It has no tasks."];
+  const rows = status.tasks.map((task) => row(task, style));
+  const right = (title: string) => ({ title, side: "right" as const });
+  const columns = [
+    { title: "TASK" },
+    ...["WAITING", "READY", "RUNNING", "RETRYING", "DONE", "FAILED", "BLOCKED"].map(right),
+  ];
+  const lines = [head, "", ...table(columns, rows, style)];
+  if (links) { for (const task of status.tasks) lines.push("", ...linkLines(task, style)); }
+  return lines;
+}
+
+function row(task: TaskStatus, style: Style): string[] {
+  const { counts } = task;
+  const show = (n: number, paint: (text: string) => string): string =>
+    n === 0 ? style.dim("-") : paint(amount(n));
+  const plain = (text: string): string => text;
+  return [
+    task.disabled ? style.dim(`${task.name} (disabled)`) : task.name,
+    show(counts.waiting, plain),
+    show(counts.ready, style.cyan),
+    show(counts.running, style.cyan),
+    show(counts.retrying, style.yellow),
+    show(counts.done, style.green),
+    show(counts.failed, style.red),
+    show(counts.blocked, style.red),
+  ];
+}
+
+const ARROWS = { in: "reads", out: "writes", status: "keeps", gate: "heeds" } as const;
+
+function linkLines(task: TaskStatus, style: Style): string[] {
+  const rows = task.links.map((link) => [
+    `  ${link.name}`,
+    ARROWS[link.direction],
+    amount(link.count),
+    link.first.length < link.count ? `${link.first.join(", ")}, …` : link.first.join(", "),
+    style.dim(link.repository),
+  ]);
+  const columns = [{ title: `  ${task.name.toUpperCase()}` }, { title: "" }, {
+    title: "KEYS",
+    side: "right" as const,
+  }, {
+    title: "FIRST",
+  }, { title: "STORE" }];
+  const now = Date.now();
+  return [
+    ...table(columns, rows, style),
+    ...task.running.map((job) =>
+      `  ${style.cyan("running")} ${job.job}  ${formatDuration(now - job.since)}  ${style.dim(job.where)}`
+    ),
+  ];
+}

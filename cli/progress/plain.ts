@@ -1,0 +1,135 @@
+/**
+ * Progress as lines that stay: for logs and pipes.
+ *
+ * @module
+ */
+import { formatAttempt } from "../../core/attempt.ts";
+import { formatDuration } from "../../core/duration.ts";
+import { describeError } from "../../core/errors.ts";
+import type { PipelineEvent } from "../../pipeline/events.ts";
+import { printable } from "../ansi.ts";
+import { outcomeText } from "../outcome_text.ts";
+import { amount, counted } from "../rows.ts";
+
+/** How many lines about jobs are written in a second; what is more is counted. */
+const PER_SECOND = 20;
+
+/** What a plain display needs. */
+export interface PlainOptions {
+  /** Writes a line. */
+  readonly write: (line: string) => void;
+  /** Whether only failures and trouble are written. */
+  readonly quiet: boolean;
+  /** What a person types to see the log of a job. */
+  readonly logsCommand: (task: string, job: string) => string;
+  /** How a time is written. Default: `14:03:07`, by the clock of this place. */
+  readonly time?: (at: number) => string;
+}
+
+function clockTime(at: number): string {
+  const date = new Date(at);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, "0")).join(
+    ":",
+  );
+}
+
+/** Writes a line for each event that matters; a flood is summed up once a second. */
+export class PlainProgress {
+  readonly #options: PlainOptions;
+  readonly #time: (at: number) => string;
+  #second = 0;
+  #written = 0;
+  #more = { done: 0, failed: 0, retrying: 0 };
+
+  /** @param options Where lines go, and which. */
+  constructor(options: PlainOptions) {
+    this.#options = options;
+    this.#time = options.time ?? clockTime;
+  }
+
+  /** Takes an event in. */
+  apply(event: PipelineEvent): void {
+    this.tick(event.at);
+    switch (event.type) {
+      case "finished": {
+        const { attempt, outcome } = event;
+        const name = formatAttempt(attempt);
+        if (outcome.success) return this.#job(event.at, "done", `${name} ${outcomeText(outcome)}`);
+        return this.#job(
+          event.at,
+          "failed",
+          `${name} failed: ${outcomeText(outcome)}; see ${
+            this.#options.logsCommand(attempt.task, attempt.job)
+          }`,
+        );
+      }
+      case "retrying":
+        return this.#job(
+          event.at,
+          "retrying",
+          `${formatAttempt(event.attempt)} failed and is tried again in ${
+            formatDuration(Math.max(0, event.retryAt - event.at))
+          }: ${outcomeText(event.outcome)}`,
+        );
+      case "trouble":
+        return this.#line(event.at, `trouble: ${printable(event.message)}${causeOf(event)}`);
+      case "skipped-names":
+        return this.#line(
+          event.at,
+          `skipped ${counted(event.count, "name")} that ${
+            event.count === 1 ? "is no valid key" : "are no valid keys"
+          } in ${event.repository}: ${event.names.map((name) => printable(JSON.stringify(name))).join(", ")}`,
+        );
+      case "lease-waiting":
+        return this.#line(
+          event.at,
+          `waiting for process ${event.holder.pid} on ${event.holder.host}, which runs this pipeline since ${event.holder.since}`,
+        );
+      case "opened":
+        if (event.adopted > 0 && !this.#options.quiet) {
+          this.#line(event.at, `took over ${counted(event.adopted, "job")} that an earlier run had started`);
+        }
+        return;
+      case "released":
+        if (!this.#options.quiet) {
+          this.#line(event.at, `${formatAttempt(event.attempt)} given back: ${event.why}`);
+        }
+    }
+  }
+
+  /** Writes what was summed up, once its second is over. */
+  tick(now: number): void {
+    const second = Math.floor(now / 1000);
+    if (second === this.#second) return;
+    this.flush(now);
+    this.#second = second;
+    this.#written = 0;
+  }
+
+  /** Writes what was summed up. */
+  flush(now: number): void {
+    const { done, failed, retrying } = this.#more;
+    const parts = [
+      ...(done > 0 && !this.#options.quiet ? [`${amount(done)} more done`] : []),
+      ...(failed > 0 ? [`${amount(failed)} more failed`] : []),
+      ...(retrying > 0 && !this.#options.quiet ? [`${amount(retrying)} more to be tried again`] : []),
+    ];
+    this.#more = { done: 0, failed: 0, retrying: 0 };
+    if (parts.length > 0) this.#line(now, `… ${parts.join(", ")}`);
+  }
+
+  #job(at: number, kind: "done" | "failed" | "retrying", text: string): void {
+    if (this.#options.quiet && kind !== "failed") return;
+    if (++this.#written > PER_SECOND) this.#more[kind]++;
+    else this.#line(at, text);
+  }
+
+  #line(at: number, text: string): void {
+    this.#options.write(`${this.#time(at)} ${text}`);
+  }
+}
+
+function causeOf(event: PipelineEvent & { readonly type: "trouble" }): string {
+  const text = event.error === undefined ? "" : printable(describeError(event.error));
+  return text === "" || event.message.includes(text) ? "" : `: ${text}`;
+}

@@ -1,0 +1,71 @@
+/**
+ * The last words of a run, and its exit code.
+ *
+ * @module
+ */
+import { formatDuration } from "../../core/duration.ts";
+import type { RunSummary } from "../../pipeline/events.ts";
+import { EXIT } from "../fail.ts";
+import { amount, counted } from "../rows.ts";
+import { remaining, sumCounts } from "./view.ts";
+
+/** What a person types for what may come next. */
+export interface NextCommands {
+  /** To try failed jobs again. */
+  readonly retry: string;
+  /** To see why a task waits. */
+  readonly why: (task: string) => string;
+}
+
+/**
+ * The last words of a run.
+ *
+ * @param summary What it has done.
+ * @param next What a person types for what may come next.
+ * @returns Lines.
+ */
+export function summaryLines(summary: RunSummary, next: NextCommands): string[] {
+  const all = sumCounts(Object.values(summary.tasks));
+  const idle = summary.started + summary.adopted + summary.succeeded + summary.failed === 0;
+  const standing = [
+    ...(all.blocked > 0 ? [`${amount(all.blocked)} blocked`] : []),
+    ...(remaining(all) > 0 ? [`${amount(remaining(all))} waiting`] : []),
+  ];
+  const lines = idle && summary.ended !== "stopped"
+    ? [
+      [`Nothing to do: ${counted(all.done, "job")} done`, `${amount(all.failed)} failed`, ...standing].join(
+        ", ",
+      ),
+    ]
+    : [
+      `${TITLES[summary.ended]} after ${formatDuration(summary.ms)}: ${
+        [`${amount(summary.succeeded)} succeeded`, `${amount(summary.failed)} failed`, ...standing].join(", ")
+      }`,
+    ];
+  if (all.failed > 0) lines.push(`Try failed jobs again:  ${next.retry}`);
+  const stuck = Object.entries(summary.tasks).find(([, counts]) => counts.waiting > 0);
+  if (stuck && summary.ended === "complete") {
+    lines.push(`See what the others wait for:  ${next.why(stuck[0])}`);
+  }
+  return lines;
+}
+
+const TITLES: Readonly<Record<RunSummary["ended"], string>> = {
+  "complete": "Done",
+  "once": "Done",
+  "stopped": "Stopped",
+  "fail-fast": "Stopped at the first failure",
+};
+
+/**
+ * The exit code of a run.
+ *
+ * @param summary What it has done.
+ * @param interrupted The code of the signal that has ended it, if one has.
+ * @returns 0 when all is well, 1 when jobs have failed or are blocked, else that of the signal.
+ */
+export function runExitCode(summary: RunSummary, interrupted: number | undefined): number {
+  if (interrupted !== undefined && summary.ended === "stopped") return interrupted;
+  const all = sumCounts(Object.values(summary.tasks));
+  return summary.failed + all.failed + all.blocked > 0 ? EXIT.failed : EXIT.ok;
+}
