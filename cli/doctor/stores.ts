@@ -1,0 +1,102 @@
+/**
+ * `doctor` on repositories: can they be reached, written and read back.
+ *
+ * @module
+ */
+import { describeError } from "../../core/errors.ts";
+import type { Key } from "../../core/key.ts";
+import type { Pipeline } from "../../pipeline/pipeline.ts";
+import type { MetadataRepository } from "../../repositories/metadata.ts";
+import type { Repository } from "../../repositories/repository.ts";
+import { counted } from "../rows.ts";
+import type { Check } from "./check.ts";
+
+/** How many documents are read back. */
+const SAMPLE = 20;
+/** How many stores are looked at at once. */
+const WIDTH = 8;
+
+interface Known {
+  readonly names: string[];
+  readonly repository: Repository;
+  writes: boolean;
+}
+
+/** Looks at each repository once, whatever the number of links. */
+export async function checkRepositories(pipeline: Pipeline): Promise<readonly Check[]> {
+  const known = new Map<string, Known>();
+  for (const task of pipeline.tasks.values()) {
+    for (const [link, { repository, direction }] of Object.entries(task.allLinks)) {
+      const id = repository.driver.identity;
+      const entry = known.get(id) ?? { names: [], repository, writes: false };
+      entry.names.push(`${task.name}.${link}`);
+      entry.writes ||= direction === "out";
+      known.set(id, entry);
+    }
+  }
+  const entries = [...known.values()];
+  const checks: Check[] = [];
+  for (let at = 0; at < entries.length; at += WIDTH) {
+    checks.push(...await Promise.all(entries.slice(at, at + WIDTH).map(checkOne)));
+  }
+  return checks;
+}
+
+async function checkOne({ names, repository, writes }: Known): Promise<Check> {
+  const name = names[0]!;
+  const first: Key[] = [];
+  let count = 0;
+  let skipped = 0;
+  try {
+    for await (const page of repository.pages({ onSkipped: (_name, _some, n) => skipped = n })) {
+      count += page.length;
+      if (first.length < SAMPLE) first.push(...page.slice(0, SAMPLE - first.length));
+    }
+  } catch (error) {
+    return {
+      name,
+      state: "fail",
+      text: describeError(error),
+      advice: "see that its store is there and can be reached",
+    };
+  }
+  if (writes && !repository.driver.supports.writable) {
+    return {
+      name,
+      state: "fail",
+      text: `${repository.name} cannot be written, and a task writes it`,
+      advice: "link another repository, or leave readOnly out",
+    };
+  }
+  const damaged = repository.kind === "metadata"
+    ? await readBack(repository as MetadataRepository, first)
+    : undefined;
+  if (damaged) {
+    return {
+      name,
+      state: "fail",
+      text: damaged,
+      advice: "mend the document, or delete it with rm so that it is made again",
+    };
+  }
+  const text = `${repository.name}, ${counted(count, "key")}${writes ? ", writable" : ""}`;
+  return skipped > 0
+    ? {
+      name,
+      state: "warn",
+      text: `${text}; ${counted(skipped, "name")} skipped`,
+      advice: "names that are no valid keys are never jobs: rename them",
+    }
+    : { name, state: "ok", text };
+}
+
+async function readBack(repository: MetadataRepository, keys: readonly Key[]): Promise<string | undefined> {
+  for (const key of keys) {
+    try {
+      await repository.find(key);
+    } catch (error) {
+      return describeError(error);
+    }
+  }
+  return undefined;
+}
