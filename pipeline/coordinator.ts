@@ -353,26 +353,7 @@ export class Coordinator {
   }
 
   #context(flight: Flight): RunContext {
-    const { clock, emit, logs, state } = this.#init;
-    const { task } = flight.state;
-    return {
-      get signal(): AbortSignal {
-        return flight.signal;
-      },
-      graceMs: task.graceMs,
-      quota: task.quota,
-      clock,
-      logs: flight.attempt.replica === 0 ? logs(task.name) : undefined,
-      log: (line) => {
-        flight.log(line);
-        emit({ type: "log", at: clock.now(), attempt: flight.attempt, line });
-      },
-      located: (where) => {
-        flight.where = where;
-        emit({ type: "located", at: clock.now(), attempt: flight.attempt, where });
-      },
-      published: (repository: Repository, key: Key) => state.observer.announce(repository, key, true),
-    };
+    return new FlightContext(flight, this.#init);
   }
 
   #end(line: Line, flight: Flight, ending: Ending | undefined, error?: unknown): void {
@@ -452,7 +433,9 @@ export class Coordinator {
     const before = earlier.get(job) ?? [];
     const outcome = flight.outcome(ending, clock.now(), before);
     const logRepository = logs(task.name);
-    await this.#persist(line, flight, "keep the log", () => flight.keepLog(logRepository, ending), 1);
+    if (logRepository && flight.hasLog(ending)) {
+      await this.#persist(line, flight, "keep the log", () => flight.keepLog(logRepository, ending), 1);
+    }
     const begun = before[0] ? Date.parse(before[0].start) : flight.since;
     if (worthRetrying(task.retry, outcome, task.totalTimeoutMs - (clock.now() - begun))) {
       const wait = retryDelay(task.retry, attempt.attempt, random);
@@ -557,6 +540,51 @@ export class Coordinator {
       this.#closing--;
       this.poke();
     });
+  }
+}
+
+/** What a run gets from the scheduler. */
+class FlightContext implements RunContext {
+  readonly #flight: Flight;
+  readonly #init: CoordinatorInit;
+
+  constructor(flight: Flight, init: CoordinatorInit) {
+    this.#flight = flight;
+    this.#init = init;
+  }
+
+  get signal(): AbortSignal {
+    return this.#flight.signal;
+  }
+
+  get graceMs(): number {
+    return this.#flight.state.task.graceMs;
+  }
+
+  get quota(): Quota {
+    return this.#flight.state.task.quota;
+  }
+
+  get clock(): Clock {
+    return this.#init.clock;
+  }
+
+  get logs(): BlobRepository | undefined {
+    return this.#flight.attempt.replica === 0 ? this.#init.logs(this.#flight.attempt.task) : undefined;
+  }
+
+  log(line: string): void {
+    this.#flight.log(line);
+    this.#init.emit({ type: "log", at: this.#init.clock.now(), attempt: this.#flight.attempt, line });
+  }
+
+  located(where: string): void {
+    this.#flight.where = where;
+    this.#init.emit({ type: "located", at: this.#init.clock.now(), attempt: this.#flight.attempt, where });
+  }
+
+  published(repository: Repository, key: Key): void {
+    this.#init.state.observer.announce(repository, key, true);
   }
 }
 

@@ -110,8 +110,8 @@ export class Flight {
     return {
       success: reason === "succeeded" || (timeout && this.state.task.longRunning),
       reason: reason as Outcome["reason"],
-      start: new Date(start).toISOString(),
-      end: new Date(end).toISOString(),
+      start: isoTime(start),
+      end: isoTime(end),
       seconds: (end - start) / 1000,
       attempt: this.attempt.attempt,
       timeout,
@@ -125,6 +125,12 @@ export class Flight {
     };
   }
 
+  /** Whether there is a log to keep. */
+  hasLog(ending: Ending): boolean {
+    return ending.exitCode === undefined && ending.signal === undefined &&
+      (this.#head.length > 0 || ending.error !== undefined);
+  }
+
   /**
    * Keeps the log of a function; processes keep theirs by themselves.
    *
@@ -132,11 +138,22 @@ export class Flight {
    * @param ending How it ended: an exception is part of the log.
    */
   async keepLog(logs: BlobRepository | undefined, ending: Ending): Promise<void> {
-    if (!logs || ending.exitCode !== undefined || ending.signal !== undefined) return;
+    if (!logs || !this.hasLog(ending)) return;
     const text = this.logText();
     const { error } = ending;
-    if (text === undefined && error === undefined) return;
     const trace = error ? `${error.stack ?? `${error.name}: ${error.message}`}\n` : "";
     await logs.put(this.attempt.job, (text ?? "") + trace);
   }
+}
+
+const times = new Map<number, string>();
+
+/** A time in ISO 8601; many jobs begin and end in one millisecond. */
+function isoTime(ms: number): string {
+  let text = times.get(ms);
+  if (text === undefined) {
+    if (times.size >= 256) times.clear();
+    times.set(ms, text = new Date(ms).toISOString());
+  }
+  return text;
 }
