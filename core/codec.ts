@@ -4,6 +4,7 @@
  * @module
  */
 import { type Bytes, decodeText, encodeText } from "./bytes.ts";
+import { checkDocument } from "./document.ts";
 
 /** How a document becomes bytes and back. */
 export interface Codec<T = unknown> {
@@ -19,15 +20,14 @@ export interface Codec<T = unknown> {
   decode(bytes: Bytes): T;
 }
 
-/** JSON, indented, one document a file. */
+/** JSON, indented, one document a file. What JSON would drop or change (a Date, undefined, NaN) is refused; `-0` becomes `0`. */
 export const json: Codec = {
   name: "JSON",
   extension: ".json",
   mediaType: "application/json",
   encode(value) {
-    const text = JSON.stringify(value, undefined, 2);
-    if (text === undefined) throw new TypeError(`${typeof value} has no form in JSON`);
-    return encodeText(text + "\n");
+    checkDocument(value, "JSON");
+    return encodeText(JSON.stringify(value, undefined, 2) + "\n");
   },
   decode: (bytes) => JSON.parse(decodeText(bytes)),
 };

@@ -1,2 +1,2 @@
 /** YAML, from js-yaml: the one place that names it. */
-export { dump, load } from "npm:js-yaml@^5.0.0";
+export { CORE_SCHEMA, dump, load, YAMLException } from "npm:js-yaml@^5.0.0";

@@ -1,0 +1,123 @@
+/**
+ * Documents in a store of byte streams: any format over any store.
+ *
+ * @module
+ */
+import { type Bytes, readAll } from "../core/bytes.ts";
+import type { Codec } from "../core/codec.ts";
+import { isDatataskError, RepositoryError } from "../core/errors.ts";
+import type { Key } from "../core/key.ts";
+import type { BlobDriver, KeyDriver, MetadataDriver, OperationOptions } from "./driver.ts";
+import { memoised } from "./memory_store.ts";
+
+/** How many documents are read at a time. */
+const WIDTH = 16;
+
+/**
+ * A store of documents over a store of byte streams.
+ *
+ * @param blobs Where the bytes are kept.
+ * @param codec How a document becomes bytes and back.
+ * @returns The driver.
+ * @example Any format over any store
+ * ```ts
+ * import { encoded, json, memoryBlobDriver, MetadataRepository } from "@datatask/datatask";
+ * import assert from "node:assert/strict";
+ *
+ * const books = new MetadataRepository(encoded(memoryBlobDriver(), json));
+ * await books.set("moby-dick", { pages: 635 });
+ * assert.deepEqual(await books.get("moby-dick"), { pages: 635 });
+ * ```
+ */
+export function encoded<T = unknown>(blobs: BlobDriver, codec: Codec<T>): MetadataDriver<T> {
+  const name = `${codec.name} in ${blobs.name}`;
+  const { beside } = blobs;
+  const get = async (key: Key, options?: OperationOptions): Promise<T | undefined> => {
+    const bytes = await readBytes(blobs, key, options);
+    return bytes && decode(codec, bytes, key, name);
+  };
+  return {
+    ...keysOf(blobs),
+    name,
+    identity: `${codec.name}:${blobs.identity}`,
+    supports: { ...blobs.supports, ranges: false },
+    derived: { by: "same", parts: [blobs] },
+    get,
+    async getMany(keys, options) {
+      options?.signal?.throwIfAborted();
+      const found = new Map<Key, T>();
+      let at = 0;
+      await Promise.all(Array.from({ length: Math.min(WIDTH, keys.length) }, async () => {
+        while (at < keys.length) {
+          const key = keys[at++]!;
+          const document = await get(key, options);
+          if (document !== undefined) found.set(key, document);
+        }
+      }));
+      return found;
+    },
+    async set(key, value, options) {
+      options?.signal?.throwIfAborted();
+      await blobs.write(key, encode(codec, value, key, name), options);
+    },
+    ...(beside && { beside: memoised((sibling) => encoded(beside(sibling), codec)) }),
+  };
+}
+
+/** What a driver over the same keys passes on as it is. */
+function keysOf(blobs: BlobDriver): Omit<KeyDriver, "name" | "identity" | "supports" | "derived"> {
+  const { keys, has, delete: remove, info, prepare, watch, admits, classify } = blobs;
+  return {
+    keys,
+    has,
+    delete: remove,
+    ...(info && { info }),
+    ...(prepare && { prepare }),
+    ...(watch && { watch }),
+    ...(admits && { admits }),
+    ...(classify && { classify }),
+  };
+}
+
+async function readBytes(
+  blobs: BlobDriver,
+  key: Key,
+  options?: OperationOptions,
+): Promise<Bytes | undefined> {
+  if (blobs.readBytes) return await blobs.readBytes(key, options);
+  const stream = await blobs.read(key, options);
+  return stream && await readAll(stream, options?.signal);
+}
+
+function encode<T>(codec: Codec<T>, value: T, key: Key, subject: string): Bytes {
+  try {
+    return codec.encode(value);
+  } catch (error) {
+    if (isDatataskError(error)) throw error;
+    throw new RepositoryError("invalid-value", `Cannot write "${key}" of ${subject}: ${messageOf(error)}`, {
+      operation: "write",
+      subject,
+      key,
+      cause: error,
+    });
+  }
+}
+
+function decode<T>(codec: Codec<T>, bytes: Bytes, key: Key, subject: string): T {
+  try {
+    return codec.decode(bytes);
+  } catch (error) {
+    if (isDatataskError(error)) throw error;
+    throw new RepositoryError(
+      "invalid-value",
+      `Cannot read "${key}" of ${subject}: it is no valid ${codec.name}: ${
+        messageOf(error)
+      }; correct or delete it`,
+      { operation: "read", subject, key, cause: error },
+    );
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
