@@ -80,6 +80,8 @@ export interface Derivation {
   readonly by: "same" | "and" | "or" | "except" | "pointwise" | "opaque";
   /** From which drivers. */
   readonly parts: readonly KeyDriver[];
+  /** The same made of other parts of the same kinds: how tests put memory beneath it. */
+  readonly over?: ((parts: readonly KeyDriver[]) => KeyDriver) | undefined;
 }
 
 /** What every store can do: tell, list and delete keys. */

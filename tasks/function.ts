@@ -40,6 +40,12 @@ export interface FunctionTaskOptions<L extends Links> extends TaskOptions<L> {
   readonly pool?: Pool;
 }
 
+/** The runner of a function task. */
+export interface FunctionRunner extends Runner {
+  /** The body, for whoever makes the task anew over other links, as tests do. */
+  readonly body: (context: never) => unknown;
+}
+
 /** Where bodies run when their task does not say: as many as are useful while they wait for data. */
 export const inProcess: Pool = { name: "in-process", capacity: {}, width: 64 };
 
@@ -76,9 +82,10 @@ export function functionTask<L extends Links>(
   options: FunctionTaskOptions<L>,
   body: (context: FunctionContext & Bound<L>) => unknown,
 ): Task<L> {
-  const runner: Runner = {
+  const runner: FunctionRunner = {
     pool: options.pool ?? inProcess,
     defaultQuota: {},
+    body,
     run: (attempt, context) =>
       runBody(attempt, context, task.links, body as (context: FunctionContext) => unknown),
   };

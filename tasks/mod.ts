@@ -16,7 +16,13 @@ export type {
   BoundTreeInput,
   BoundTreeOutput,
 } from "./bound.ts";
-export { type FunctionContext, functionTask, type FunctionTaskOptions, inProcess } from "./function.ts";
+export {
+  type FunctionContext,
+  type FunctionRunner,
+  functionTask,
+  type FunctionTaskOptions,
+  inProcess,
+} from "./function.ts";
 export { allocated, field, type KeyMapping, type MappingContext } from "./key_mapping.ts";
 export {
   type Direction,
@@ -45,3 +51,5 @@ export {
   type Task,
   type TaskOptions,
 } from "./task.ts";
+export { type ProcessContext, processTask, type ProcessTaskOptions } from "./process.ts";
+export { type PathLike, Script, type ScriptTag, type ScriptValue, sh } from "./script.ts";

@@ -52,7 +52,7 @@ export function compressed(format: Compression, options: CompressedOptions = {})
       name,
       identity: `${format}(${inner.identity})`,
       supports: { ...inner.supports, ranges: false },
-      derived: { by: "same", parts: [inner] },
+      derived: { by: "same", parts: [inner], over: ([part]) => compress(part as BlobDriver) },
       async read(key: Key, opts?: ReadOptions) {
         refuseRange(name, key, opts);
         const stream = await inner.read(key, opts);

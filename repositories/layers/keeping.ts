@@ -56,7 +56,7 @@ export function keeping(predicate: KeyTest, options: ViewOptions = {}): KeyLayer
     }, {
       name,
       identity: `keep(${inner.identity}, ${id})`,
-      derived: { by: "pointwise", parts: [inner] },
+      derived: { by: "pointwise", parts: [inner], over: ([part]) => keep(part as D) },
       keys: (opts?: OperationOptions) => selectPages(inner.keys(opts), predicate, opts),
       getMany: getMany && (async (keys: readonly Key[], opts?: OperationOptions) => {
         const answers = await Promise.all(keys.map((key) => predicate(key, opts)));
@@ -64,7 +64,7 @@ export function keeping(predicate: KeyTest, options: ViewOptions = {}): KeyLayer
       }),
       watch: inner.watch &&
         ((opts: OperationOptions) =>
-          mapChanges(inner.watch!(opts), async (c) => await predicate(c.key, opts) ? c : undefined)),
+          mapChanges(inner.watch!(opts), opts, async (c) => await predicate(c.key, opts) ? c : undefined)),
       beside: besideUnder(inner, keep),
     });
   };

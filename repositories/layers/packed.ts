@@ -63,7 +63,7 @@ export function packed(options: PackedOptions = {}): (blobs: BlobDriver) => File
       name,
       identity: `tar(${blobs.identity})`,
       supports: { ...blobs.supports, ranges: false },
-      derived: { by: "same", parts: [blobs] },
+      derived: { by: "same", parts: [blobs], over: ([part]) => pack(part as BlobDriver) },
       ...(blobs.info && {
         async info(key: Key, opts?: OperationOptions) {
           const info = await blobs.info!(key, opts);

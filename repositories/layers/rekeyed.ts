@@ -55,7 +55,7 @@ export function rekeyed({ to, from }: KeyTranslation, options: ViewOptions = {})
     }, {
       name,
       identity: `rekey(${inner.identity}, ${id})`,
-      derived: { by: "opaque", parts: [inner] },
+      derived: { by: "opaque", parts: [inner], over: ([part]) => rekey(part as D) },
       async *keys(opts?: OperationOptions) {
         for await (const page of inner.keys(opts)) {
           const names = page.map(above).filter((key) => key !== undefined);
@@ -73,7 +73,7 @@ export function rekeyed({ to, from }: KeyTranslation, options: ViewOptions = {})
       }),
       watch: inner.watch &&
         ((opts: OperationOptions) =>
-          mapChanges(inner.watch!(opts), ({ key, present }) => {
+          mapChanges(inner.watch!(opts), opts, ({ key, present }) => {
             const other = above(key);
             return other === undefined ? undefined : { key: other, present };
           })),
