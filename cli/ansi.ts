@@ -90,6 +90,25 @@ export function truncate(text: string, width: number): string {
 }
 
 /**
+ * Breaks a text into lines between words.
+ *
+ * @param text A text.
+ * @param width Columns; a longer word stands alone and is not broken.
+ * @returns Lines.
+ */
+export function wrapWords(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && widthOf(line) + 1 + widthOf(word) > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return line === "" ? lines : [...lines, line];
+}
+
+/**
  * Fills a text up with blanks.
  *
  * @param text A text, styled or not.

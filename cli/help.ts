@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { pad, type Style, widthOf } from "./ansi.ts";
+import { pad, type Style, widthOf, wrapWords } from "./ansi.ts";
 import { type CommandSpec, COMMON_FLAGS, dashed, type FlagSpec } from "./spec.ts";
 import { GROUPS } from "./table.ts";
 import { usage } from "./usage.ts";
@@ -20,25 +20,12 @@ export interface PageOptions {
   readonly bound: boolean;
 }
 
-/** Breaks a text into lines. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && widthOf(line) + 1 + widthOf(word) > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return line === "" ? lines : [...lines, line];
-}
-
 /** Two columns: what, and what it is. The second is wrapped beneath itself. */
 function columns(rows: readonly (readonly [string, string])[], options: PageOptions): string[] {
   const left = Math.max(...rows.map(([term]) => widthOf(term)));
   const room = Math.max(24, Math.min(options.width, 100) - left - 4);
   return rows.flatMap(([term, text]) =>
-    wrap(text, room).map((line, i) =>
+    wrapWords(text, room).map((line, i) =>
       `  ${pad(i === 0 ? options.style.cyan(term) : "", left)}  ${line}`.trimEnd()
     )
   );
@@ -70,7 +57,7 @@ export function mainPage(options: PageOptions): string {
       `  ${example(text)}`
     )),
     "",
-    ...wrap(
+    ...wrapWords(
       options.bound
         ? `More about a command: ${program} <command> --help`
         : "The pipeline is the module that -p names, or $DATATASK_PIPELINE, or the nearest pipeline.ts or pipeline.js from this folder upward.",
@@ -100,10 +87,10 @@ export function commandPage(spec: CommandSpec, options: PageOptions): string {
   const common = Object.entries(COMMON_FLAGS as Record<string, FlagSpec>)
     .filter(([name]) => !(options.bound && name === "pipeline"));
   const lines = [
-    ...wrap(`${spec.brief}.`, width),
+    ...wrapWords(`${spec.brief}.`, width),
     "",
     `${style.bold("Usage:")} ${program} ${usage(spec)}${own.length > 0 ? " [flags]" : ""}`,
-    ...(spec.about ?? []).flatMap((paragraph) => ["", ...wrap(paragraph, width)]),
+    ...(spec.about ?? []).flatMap((paragraph) => ["", ...wrapWords(paragraph, width)]),
     "",
     style.bold("Flags"),
     ...columns(

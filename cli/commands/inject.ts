@@ -9,6 +9,7 @@ import type { MetadataRepository } from "../../repositories/metadata.ts";
 import type { WriteOptions } from "../../repositories/driver.ts";
 import type { Repository } from "../../repositories/repository.ts";
 import { keyOf, repositoryOf } from "../names.ts";
+import { near } from "../near.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { INJECT } from "../specs/data.ts";
 
@@ -37,7 +38,7 @@ export async function run(
     if (isDatataskError(error, "already-exists") && !flags.force) throw taken(name!, key!, repository);
     throw error;
   }
-  context.io.err(`Put "${key}" into ${name} (${repository.name})\n`);
+  context.io.err(`Put "${key}" into ${name} (${near(repository.name)})\n`);
   return 0;
 }
 

@@ -5,6 +5,7 @@ import { unknownRepository } from "../names.ts";
 import { table } from "../rows.ts";
 import { expressionError, parseSetExpression, type SetExpression } from "../set_expression.ts";
 import { keysOf, visitNames } from "../set_keys.ts";
+import { near } from "../near.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { LS } from "../specs/look.ts";
 
@@ -59,7 +60,7 @@ function listRepositories(
     context.io.out(JSON.stringify(list, undefined, 2) + "\n");
   } else if (flags.count) context.io.out(`${all.length}\n`);
   else {
-    const rows = all.map(([name, repository]) => [name, KINDS[repository.kind], repository.name]);
+    const rows = all.map(([name, repository]) => [name, KINDS[repository.kind], near(repository.name)]);
     context.io.out(
       table([{ title: "NAME" }, { title: "HOLDS" }, { title: "STORE" }], rows, context.style).join("\n") +
         "\n",

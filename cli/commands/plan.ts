@@ -59,25 +59,26 @@ export function planLines(report: PlanReport, style: Style): string[] {
   return lines;
 }
 
-/** Jobs that wait for the same thing are told together. */
+/** What holds up the ready jobs that would not start: the plan names the first of each. */
 function waitLines(report: PlanReport, style: Style): string[] {
-  if (report.wait.length === 0) return [];
-  const groups = new Map<
-    string,
-    { readonly task: string; readonly reason: string; readonly jobs: string[] }
-  >();
-  for (const { task, job, for: reason } of report.wait) {
-    const id = `${task}\0${reason}`;
-    if (!groups.has(id)) groups.set(id, { task, reason, jobs: [] });
-    groups.get(id)!.jobs.push(job);
-  }
+  const held = report.ready - report.start.length;
+  if (held <= 0 && report.wait.length === 0) return [];
+  const groups = Map.groupBy(
+    report.wait,
+    ({ task, for: reason }) => `  ${task}  waits for ${WAITS[reason] ?? reason}`,
+  );
   return [
     "",
-    style.bold(`${counted(report.wait.length, "job")} would be ready, but wait`),
-    ...[...groups.values()].map(({ task, reason, jobs }) =>
-      `  ${task}  ${jobs.slice(0, 3).join(", ")}${
-        jobs.length > 3 ? ` and ${amount(jobs.length - 3)} more` : ""
-      }: ${reason}`
+    style.bold(
+      `${counted(Math.max(held, report.wait.length), "job")} more ${
+        held === 1 ? "is" : "are"
+      } ready and would wait`,
     ),
+    ...[...groups].map(([text, waits]) => `${text}${style.dim(`, next ${waits[0]!.job}`)}`),
   ];
 }
+
+const WAITS: Readonly<Record<string, string>> = {
+  concurrency: "a place: as many jobs run as the task allows at once",
+  rate: "its turn: as many jobs have begun as the task allows in its period",
+};

@@ -5,6 +5,7 @@ import type { Pipeline } from "../../pipeline/pipeline.ts";
 import type { Removal } from "../../pipeline/reports.ts";
 import { keyOf, repositoryOf } from "../names.ts";
 import { amount, counted } from "../rows.ts";
+import { near } from "../near.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { RM } from "../specs/data.ts";
 
@@ -30,7 +31,10 @@ export async function run(
   const pipeline = await context.open();
   const chosen = flags.all ? await allKeys(pipeline, name!) : keys;
   const removals = await pipeline.removals(name!, chosen, { recursive: flags.recursive });
-  if (flags.json) context.io.out(JSON.stringify(removals, undefined, 2) + "\n");
+  if (flags.json) {
+    const list = removals.map(({ names, repository, key, running }) => ({ names, repository, key, running }));
+    context.io.out(JSON.stringify(list, undefined, 2) + "\n");
+  }
   if (removals.length === 0) {
     if (!flags.json) context.io.out(`Nothing to delete: there are no such values in ${name}\n`);
     return 0;
@@ -69,7 +73,10 @@ async function allKeys(pipeline: Pipeline, name: string): Promise<readonly Key[]
  * @returns Lines.
  */
 export function removalLines(removals: readonly Removal[], shown: number): string[] {
-  const groups = Map.groupBy(removals, (removal) => `${removal.names.join(", ")} (${removal.repository})`);
+  const groups = Map.groupBy(
+    removals,
+    (removal) => `${removal.names.join(", ")} (${near(removal.repository)})`,
+  );
   const lines = [...groups].map(([title, group]) => {
     const names = group.slice(0, shown).map((removal) =>
       `${removal.key}${removal.running ? " (running: it is stopped first)" : ""}`

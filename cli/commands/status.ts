@@ -4,6 +4,7 @@ import type { PipelineStatus, TaskStatus } from "../../pipeline/reports.ts";
 import type { Style } from "../ansi.ts";
 import { taskOf } from "../names.ts";
 import { amount, table } from "../rows.ts";
+import { near } from "../near.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { STATUS } from "../specs/look.ts";
 
@@ -75,7 +76,7 @@ function linkLines(task: TaskStatus, style: Style): string[] {
     ARROWS[link.direction],
     amount(link.count),
     link.first.length < link.count ? `${link.first.join(", ")}, …` : link.first.join(", "),
-    style.dim(link.repository),
+    style.dim(near(link.repository)),
   ]);
   const columns = [{ title: `  ${task.name.toUpperCase()}` }, { title: "" }, {
     title: "KEYS",

@@ -3,6 +3,7 @@ import type { Trace } from "../../pipeline/reports.ts";
 import type { Style } from "../ansi.ts";
 import { keyOf, similarKeys } from "../names.ts";
 import { outcomeText } from "../outcome_text.ts";
+import { near } from "../near.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { TRACE } from "../specs/look.ts";
 import { UsageError } from "../../core/errors.ts";
@@ -53,7 +54,7 @@ export function traceLines(trace: Trace, style: Style): string[] {
       const mark = link.present ? style.green("✓") : style.dim("·");
       const arrow = { in: "→", out: "←", status: " ", gate: "?" }[link.direction];
       const key = link.key !== undefined && link.key !== trace.job ? ` as ${link.key}` : "";
-      lines.push(`    ${mark} ${arrow} ${link.name}${key}  ${style.dim(link.repository)}`);
+      lines.push(`    ${mark} ${arrow} ${link.name}${key}  ${style.dim(near(link.repository))}`);
     }
   }
   return lines;

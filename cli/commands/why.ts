@@ -5,6 +5,7 @@ import type { Style } from "../ansi.ts";
 import { keyOf, taskOf, unknownJob } from "../names.ts";
 import { outcomeText } from "../outcome_text.ts";
 import { amount, counted } from "../rows.ts";
+import { near } from "../near.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { WHY } from "../specs/look.ts";
 
@@ -42,8 +43,8 @@ export function stateText(state: JobState, style: Style): string {
 function conditionLines(condition: Condition, style: Style): string[] {
   const mark = { met: style.green("✓"), unmet: style.yellow("…"), never: style.red("✗") }[condition.state];
   return [
-    `  ${mark} ${condition.text}`,
-    ...(condition.advice ? [`    ${style.dim(condition.advice)}`] : []),
+    `  ${mark} ${near(condition.text)}`,
+    ...(condition.advice ? [`    ${style.dim(near(condition.advice))}`] : []),
   ];
 }
 
@@ -58,7 +59,7 @@ function conditionLines(condition: Condition, style: Style): string[] {
 export function jobLines(explanation: Explanation, style: Style, now: number): string[] {
   const lines = [
     `${style.bold(`${explanation.task}/${explanation.job}`)} is ${stateText(explanation.state, style)}`,
-    explanation.text,
+    near(explanation.text),
   ];
   if (explanation.conditions.length > 0) {
     lines.push("", style.dim("What must hold before it starts"));
@@ -98,7 +99,7 @@ export function whyTaskLines(explanation: TaskExplanation, style: Style): string
   if (explanation.conditions.length > 0) {
     lines.push("", style.dim("What must hold before a job starts"));
     for (const condition of explanation.conditions) {
-      lines.push(`  ${condition.text}  ${style.dim(`(${counted(condition.count, "key")})`)}`);
+      lines.push(`  ${near(condition.text)}  ${style.dim(`(${counted(condition.count, "key")})`)}`);
       if (condition.missing.length > 0) {
         const heading = condition.gate === "absent" ? "held up" : "missing";
         lines.push(`    ${style.yellow(`${heading}: ${condition.missing.slice(0, 5).join(", ")}`)}`);
@@ -108,7 +109,7 @@ export function whyTaskLines(explanation: TaskExplanation, style: Style): string
   if (explanation.examples.length > 0) {
     lines.push("", style.dim("For example"));
     for (const { job, state, text } of explanation.examples) {
-      lines.push(`  ${job} is ${stateText(state, style)}: ${text}`);
+      lines.push(`  ${job} is ${stateText(state, style)}: ${near(text)}`);
     }
   }
   return lines;

@@ -8,6 +8,7 @@ import type { Key } from "../../core/key.ts";
 import type { Pipeline } from "../../pipeline/pipeline.ts";
 import type { MetadataRepository } from "../../repositories/metadata.ts";
 import type { Repository } from "../../repositories/repository.ts";
+import { near } from "../near.ts";
 import { counted } from "../rows.ts";
 import type { Check } from "./check.ts";
 
@@ -79,7 +80,7 @@ async function checkOne({ names, repository, writes }: Known): Promise<Check> {
       advice: "mend the document, or delete it with rm so that it is made again",
     };
   }
-  const text = `${repository.name}, ${counted(count, "key")}${writes ? ", writable" : ""}`;
+  const text = `${near(repository.name)}, ${counted(count, "key")}${writes ? ", writable" : ""}`;
   return skipped > 0
     ? {
       name,

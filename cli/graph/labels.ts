@@ -5,6 +5,7 @@
  */
 import type { TaskCounts } from "../../pipeline/events.ts";
 import type { GraphNode, PipelineGraph } from "../../pipeline/reports.ts";
+import { near } from "../near.ts";
 import { amount, counted } from "../rows.ts";
 
 function countsText(counts: TaskCounts): string {
@@ -21,7 +22,7 @@ function countsText(counts: TaskCounts): string {
  */
 export function nodeLines(node: GraphNode): string[] {
   if (node.type === "task") return [node.label, ...(node.counts ? [countsText(node.counts)] : [])];
-  return [node.label, ...(node.count === undefined ? [] : [counted(node.count, "key")])];
+  return [near(node.label), ...(node.count === undefined ? [] : [counted(node.count, "key")])];
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import { formatDuration } from "../../core/duration.ts";
 import type { TaskCounts } from "../../pipeline/events.ts";
-import { pad, type Style, truncate, widthOf } from "../ansi.ts";
+import { pad, type Style, truncate, widthOf, wrapWords } from "../ansi.ts";
 import { amount } from "../rows.ts";
 import { type ProgressView, remaining, type TaskView } from "./view.ts";
 
@@ -47,13 +47,13 @@ function details(task: TaskView, style: Style): string {
   const { counts } = task;
   const left = remaining(counts);
   const parts: string[] = [];
-  if (counts.running > 0) parts.push(style.cyan(`${amount(counts.running)} running`));
   if (counts.failed > 0) parts.push(style.red(`${amount(counts.failed)} failed`));
   if (counts.blocked > 0) parts.push(style.red(`${amount(counts.blocked)} blocked`));
-  if (counts.retrying > 0) parts.push(style.yellow(`${amount(counts.retrying)} retrying`));
+  if (counts.running > 0) parts.push(style.cyan(`${amount(counts.running)} running`));
   if (left > 0 && task.perSecond !== undefined) {
-    parts.push(rateText(task.perSecond), `${formatDuration(left / task.perSecond * 1000)} left`);
+    parts.push(`${formatDuration(left / task.perSecond * 1000)} left`, rateText(task.perSecond));
   }
+  if (counts.retrying > 0) parts.push(style.yellow(`${amount(counts.retrying)} retrying`));
   if (counts.ready > 0) parts.push(style.dim(`${amount(counts.ready)} ready`));
   if (counts.waiting > 0) parts.push(style.dim(`${amount(counts.waiting)} waiting`));
   return parts.join(", ");
@@ -120,6 +120,6 @@ export function renderProgress(view: ProgressView, room: Room, style: Style): st
       );
     }
   }
-  if (view.note) lines.push("", style.yellow(view.note));
+  if (view.note) lines.push("", ...wrapWords(view.note, room.columns - 1).map((line) => style.yellow(line)));
   return lines.slice(0, Math.max(1, room.rows - 1)).map((line) => truncate(line, room.columns - 1).trimEnd());
 }

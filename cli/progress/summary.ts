@@ -29,7 +29,9 @@ export function summaryLines(summary: RunSummary, next: NextCommands): string[] 
   const idle = summary.started + summary.adopted + summary.succeeded + summary.failed === 0;
   const standing = [
     ...(all.blocked > 0 ? [`${amount(all.blocked)} blocked`] : []),
-    ...(remaining(all) > 0 ? [`${amount(remaining(all))} waiting`] : []),
+    ...(remaining(all) > 0
+      ? [`${amount(remaining(all))} ${summary.ended === "complete" ? "waiting" : "left to do"}`]
+      : []),
   ];
   const lines = idle && summary.ended !== "stopped"
     ? [
