@@ -29,7 +29,9 @@
  */
 export * from "./core/mod.ts";
 export * from "./session/session.ts";
+export type { OpenResource, Resource, ResourceOptions, UseResource } from "./session/resource.ts";
 export * from "./repositories/mod.ts";
 export * from "./executors/mod.ts";
 export * from "./tasks/mod.ts";
 export * from "./pipeline/mod.ts";
+export { main } from "./cli/main.ts";

@@ -13,3 +13,4 @@ export type {
   StartOptions,
   Work,
 } from "./executor.ts";
+export { localExecutor, type LocalExecutorOptions } from "./local.ts";

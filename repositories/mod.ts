@@ -40,3 +40,27 @@ export { packed, type PackedOptions } from "./layers/packed.ts";
 export { readOnly } from "./layers/read_only.ts";
 export { type KeyTranslation, prefixed, rekeyed } from "./layers/rekeyed.ts";
 export { retrying, type RetryingOptions } from "./layers/retrying.ts";
+export {
+  type DocumentFileOptions,
+  type DocumentOptions,
+  JsonMetadataRepository,
+  yaml,
+  YamlMetadataRepository,
+} from "./yaml.ts";
+export { encoded } from "./encoded.ts";
+export {
+  type JsonSchema,
+  type SchemaOptions,
+  type StandardResult,
+  type StandardSchema,
+  validated,
+  type Validator,
+} from "./schema.ts";
+export { and } from "./combine/and.ts";
+export { except } from "./combine/except.ts";
+export { filter } from "./combine/filter.ts";
+export { map } from "./combine/map.ts";
+export { or } from "./combine/or.ts";
+export { overlay } from "./combine/overlay.ts";
+export { type KeyFunction, related, type RelatedOptions } from "./combine/related.ts";
+export type { AnyRepository, ViewOf } from "./combine/view.ts";

@@ -57,26 +57,25 @@ export interface LinkOptions {
 }
 
 /** Options of {@linkcode input}. */
-export interface InputOptions<V extends View> extends LinkOptions {
+export interface InputOptions extends LinkOptions {
   /** Whether a job waits for the value to be there. Default: `true`. */
   readonly required?: boolean;
   /** How the body sees it. Default: bound to the job. */
-  readonly as?: V;
+  readonly as?: View;
 }
 
 /** Options of {@linkcode output}. */
-export interface OutputOptions<V extends View, C extends Readonly<Record<string, Repository>>>
-  extends LinkOptions {
-  /** Whether a job that ends without this value has failed. Default: `true` for scripts' paths, see `processTask`; `false` leaves it open. */
+export interface OutputOptions extends LinkOptions {
+  /** Whether a job that ends without this value has failed. Default: `true`. */
   readonly required?: boolean;
   /** Whether a value that is already there keeps the job from starting. Default: `false`. */
   readonly once?: boolean;
   /** Whether tasks that read this wait for the job's success. Default: `true`. */
   readonly gated?: boolean;
   /** How the body sees it. Default: bound to the job. */
-  readonly as?: V;
+  readonly as?: View;
   /** More repositories whose values go under the same key, by name. */
-  readonly cokeyed?: C;
+  readonly cokeyed?: Readonly<Record<string, Repository>>;
 }
 
 function mapping(key: KeyInit | undefined): KeyMapping | undefined {
@@ -90,17 +89,23 @@ function mapping(key: KeyInit | undefined): KeyMapping | undefined {
  * @param options Whether it must be there, under which key, and how the body sees it.
  * @returns The link.
  */
-export function input<R extends Repository, const V extends View = "bound">(
+export function input<R extends Repository>(
   repository: R,
-  options: InputOptions<V> = {},
-): Link<R, "in", V, Record<never, never>> {
+  options?: InputOptions & { readonly as?: "bound" },
+): Link<R, "in", "bound", Record<never, never>>;
+/** A repository that the task reads, seen in another way than bound to the job. */
+export function input<R extends Repository, V extends View>(
+  repository: R,
+  options: InputOptions & { readonly as: V },
+): Link<R, "in", V, Record<never, never>>;
+export function input(repository: Repository, options: InputOptions = {}): Link {
   return {
     repository,
     direction: "in",
     start: options.required === false ? "any" : "present",
     expected: false,
     gated: true,
-    view: options.as ?? "bound" as V,
+    view: options.as ?? "bound",
     key: mapping(options.key),
     cokeyed: {},
   };
@@ -113,23 +118,30 @@ export function input<R extends Repository, const V extends View = "bound">(
  * @param options Whether the value must be there in the end, under which key, and how the body sees it.
  * @returns The link.
  */
-export function output<
-  R extends Repository,
-  const V extends View = "bound",
-  C extends Readonly<Record<string, Repository>> = Record<never, never>,
->(
+export function output<R extends Repository>(
   repository: R,
-  options: OutputOptions<V, C> = {},
-): Link<R, "out", V, C> {
+  options?: OutputOptions & { readonly as?: "bound"; readonly cokeyed?: never },
+): Link<R, "out", "bound", Record<never, never>>;
+/** A repository that the task writes, with others whose values go under the same key. */
+export function output<R extends Repository, C extends Readonly<Record<string, Repository>>>(
+  repository: R,
+  options: OutputOptions & { readonly as?: "bound"; readonly cokeyed: C },
+): Link<R, "out", "bound", C>;
+/** A repository that the task writes, seen in another way than bound to the job. */
+export function output<R extends Repository, V extends View>(
+  repository: R,
+  options: OutputOptions & { readonly as: V; readonly cokeyed?: never },
+): Link<R, "out", V, Record<never, never>>;
+export function output(repository: Repository, options: OutputOptions = {}): Link {
   return {
     repository,
     direction: "out",
     start: options.once ? "absent" : "any",
     expected: options.required ?? true,
     gated: options.gated ?? true,
-    view: options.as ?? "bound" as V,
+    view: options.as ?? "bound",
     key: mapping(options.key),
-    cokeyed: options.cokeyed ?? {} as C,
+    cokeyed: options.cokeyed ?? {},
   };
 }
 
