@@ -15,3 +15,5 @@ export { type Fake, fake, PipelineTest, testPipeline, type TestPipelineOptions }
 export type { StandIn } from "./stand_ins.ts";
 export { ManualClock, manualClock } from "./manual_clock.ts";
 export { type FaultPoint, faulty, type FaultyLayer, type FaultyOptions } from "./faulty.ts";
+export * from "./executor_suite.ts";
+export * from "./fake_executor.ts";

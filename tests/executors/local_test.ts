@@ -1,0 +1,25 @@
+import { localExecutor } from "../../executors/local.ts";
+import { fakeExecutor } from "../../testing/fake_executor.ts";
+import { testExecutor } from "../../testing/executor_suite.ts";
+
+/** Names of what is left of runs in a state folder. */
+function leftovers(state: string): string[] {
+  return [...Deno.readDirSync(`${state}/runs`)].flatMap(({ name }) =>
+    [...Deno.readDirSync(`${state}/runs/${name}`)].map((entry) => `${name}/${entry.name}`)
+  );
+}
+
+testExecutor("localExecutor()", {
+  make(stack) {
+    const state = Deno.makeTempDirSync();
+    stack.defer(() => Deno.removeSync(state, { recursive: true }));
+    return { executor: localExecutor(), state, leftovers: () => leftovers(state) };
+  },
+  reopen: () => localExecutor(),
+  big: Number(Deno.env.get("DATATASK_BIG") ?? 5_000_000),
+});
+
+testExecutor("fakeExecutor()", {
+  make: () => ({ executor: fakeExecutor(), state: "" }),
+  runsScripts: false,
+});
