@@ -1,0 +1,244 @@
+/**
+ * Bringing values to a script that sees our files, and taking what it made.
+ *
+ * A value that lies in a file of this machine is handed over by its own path. Everything else is copied into a folder of the attempt, streaming.
+ * Outputs go to a place from which their repository can take them in one step, where it has one.
+ *
+ * @module
+ */
+import { type Attempt, formatAttempt } from "../core/attempt.ts";
+import type { Codec } from "../core/codec.ts";
+import { RepositoryError } from "../core/errors.ts";
+import { isKey } from "../core/key.ts";
+import type { BlobRepository } from "../repositories/blob.ts";
+import { directoryDriver } from "../repositories/directory.ts";
+import { fileDriver } from "../repositories/files.ts";
+import type { FilesystemRepository } from "../repositories/filesystem.ts";
+import type { MetadataRepository } from "../repositories/metadata.ts";
+import type { Placed, Slot } from "./process_links.ts";
+
+/** What a coordinator needs to know of an output in order to publish it: kept with the run. */
+export interface NotedOutput {
+  /** The name of the link. */
+  readonly name: string;
+  /** The key in the repository. */
+  readonly key: string;
+  /** Where the script puts it. */
+  readonly path: string;
+  /** Whether the repository takes it from there in one step. */
+  readonly staged: boolean;
+}
+
+/** Drivers that have their values in files of this machine. */
+interface LocalFiles {
+  path?(key: string): string;
+  staging?(key: string): Promise<string>;
+  adopt?(key: string, path: string): Promise<void>;
+}
+
+const absolute = (path: string): string => path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+
+/** Where the values of attempts lie, and how documents are written. */
+export class Delivery {
+  /** The folder of all attempts. */
+  readonly #root: string;
+  readonly #codec: Codec;
+
+  /**
+   * @param root The folder of all attempts.
+   * @param codec How documents become files.
+   */
+  constructor(root: string, codec: Codec) {
+    this.#root = root;
+    this.#codec = codec;
+  }
+
+  /** The folder of an attempt. It is there when something was copied. */
+  folder({ task, job, replica, attempt }: Attempt): string {
+    return `${this.#root}/${task}/${job}.${replica}.${attempt}`;
+  }
+
+  /**
+   * Brings what a job reads, and makes room for what it writes.
+   *
+   * @param attempt Which attempt.
+   * @param slots Its values.
+   * @param signal When to stop.
+   * @returns Where everything lies, and what must be kept in order to publish.
+   */
+  async deliver(
+    attempt: Attempt,
+    slots: readonly Slot[],
+    signal: AbortSignal,
+  ): Promise<{ readonly placed: readonly Placed[]; readonly outputs: readonly NotedOutput[] }> {
+    const folder = this.folder(attempt);
+    const placed: Placed[] = [];
+    const outputs: NotedOutput[] = [];
+    try {
+      for (const [i, slot] of slots.entries()) {
+        const file = isKey(slot.name) ? slot.name : `link-${i}`;
+        if (slot.direction === "in") {
+          placed.push({ ...slot, path: await this.#bring(slot, `${folder}/in`, file, signal) });
+        } else {
+          const { path, staged } = await this.#room(slot, `${folder}/out`, file);
+          placed.push({ ...slot, path });
+          outputs.push({ name: slot.name, key: slot.key, path, staged });
+        }
+      }
+      return { placed, outputs };
+    } catch (error) {
+      await this.discard(attempt, outputs);
+      throw error;
+    }
+  }
+
+  async #bring(slot: Slot, folder: string, file: string, signal: AbortSignal): Promise<string> {
+    const { repository, key } = slot;
+    const local = (repository.driver as LocalFiles).path?.(key);
+    if (local !== undefined) return absolute(local);
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const found = await repository.has(key, { signal });
+    const path = `${folder}/${file}${repository.kind === "metadata" ? this.#codec.extension : ""}`;
+    // An input that need not be there: the script sees that its path leads nowhere.
+    if (!found) return path;
+    switch (repository.kind) {
+      case "blob":
+        await fileDriver(folder).write(file, await (repository as BlobRepository).open(key, { signal }), {
+          signal,
+        });
+        break;
+      case "filesystem":
+        await directoryDriver(folder).write(
+          file,
+          await (repository as FilesystemRepository).entries(key, { signal }),
+          { signal },
+        );
+        break;
+      case "metadata":
+        Deno.writeFileSync(
+          path,
+          this.#codec.encode(await (repository as MetadataRepository).get(key, { signal })),
+        );
+        break;
+      default:
+        Deno.writeTextFileSync(path, "");
+    }
+    return path;
+  }
+
+  async #room(
+    { repository, key }: Slot,
+    folder: string,
+    file: string,
+  ): Promise<{ readonly path: string; readonly staged: boolean }> {
+    const driver = repository.driver as LocalFiles;
+    if (driver.staging && driver.adopt) {
+      return { path: absolute(await driver.staging(key)), staged: true };
+    }
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const path = `${folder}/${file}${repository.kind === "metadata" ? this.#codec.extension : ""}`;
+    if (repository.kind === "filesystem") Deno.mkdirSync(path, { recursive: true });
+    return { path, staged: false };
+  }
+
+  /**
+   * Whether a script has made an output: a file, or a folder that is not empty.
+   *
+   * An output that is gone from its place may have been taken by a coordinator that was killed afterwards: a value that was put in place
+   * after the run had ended is that one.
+   *
+   * @param slot Which.
+   * @param output Where it was to be.
+   * @param until When the run ended, in milliseconds since 1970.
+   * @returns Whether it is there, or was taken before.
+   */
+  made(slot: Slot, output: NotedOutput, until: number): "made" | "taken" | "missing" {
+    const info = lstat(output.path);
+    if (info?.isFile && slot.repository.kind !== "filesystem") return "made";
+    if (info?.isDirectory && slot.repository.kind === "filesystem") {
+      return [...Deno.readDirSync(output.path)].length > 0 ? "made" : "missing";
+    }
+    if (info !== undefined || !output.staged) return "missing";
+    const value = lstat((slot.repository.driver as LocalFiles).path?.(output.key) ?? "");
+    const put = value?.ctime ?? value?.mtime;
+    return put && put.getTime() >= Math.floor(until) ? "taken" : "missing";
+  }
+
+  /**
+   * Publishes an output that was made. Publishing it again is fine.
+   *
+   * @param slot Which.
+   * @param output Where it lies.
+   */
+  async publish({ repository }: Slot, output: NotedOutput): Promise<void> {
+    const { key, path } = output;
+    if (output.staged) return await (repository.driver as LocalFiles).adopt!(key, path);
+    const at = path.lastIndexOf("/");
+    const [folder, file] = [path.slice(0, at), path.slice(at + 1)];
+    switch (repository.kind) {
+      case "blob":
+        return await (repository as BlobRepository).put(key, (await Deno.open(path)).readable);
+      case "filesystem":
+        return await (repository as FilesystemRepository).put(
+          key,
+          (await directoryDriver(folder).entries(file))!,
+        );
+      case "metadata":
+        return await (repository as MetadataRepository).set(key, this.#decode(output));
+      default:
+        throw new RepositoryError(
+          "unsupported",
+          `Cannot write "${key}" of ${repository.name}: it holds keys only; link the repository that holds the values`,
+          { operation: "write", subject: repository.name, key },
+        );
+    }
+  }
+
+  #decode({ name, key, path }: NotedOutput): unknown {
+    try {
+      return this.#codec.decode(Deno.readFileSync(path));
+    } catch (error) {
+      throw new RepositoryError(
+        "invalid-value",
+        `Cannot read output ${name} of "${key}" as ${this.#codec.name}: ${
+          (error as Error).message
+        }; have the script write ${this.#codec.name}`,
+        { operation: "publish", subject: name, key, cause: error },
+      );
+    }
+  }
+
+  /**
+   * Removes what was brought and what was not published.
+   *
+   * @param attempt Of which attempt.
+   * @param outputs Its outputs.
+   */
+  async discard(attempt: Attempt, outputs: readonly NotedOutput[]): Promise<void> {
+    for (const { path, staged } of outputs) if (staged) await removeTree(path);
+    await removeTree(this.folder(attempt));
+  }
+
+  /** The error of an output that was not made. */
+  static missing(attempt: Attempt, { name, key, path }: NotedOutput, repository: string): string {
+    return `${
+      formatAttempt(attempt)
+    } has ended well, but has not made output ${name} ("${key}" of ${repository}) at ${path}; write it there, or mark the link { required: false }`;
+  }
+}
+
+function lstat(path: string): Deno.FileInfo | undefined {
+  try {
+    return path === "" ? undefined : Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function removeTree(path: string): Promise<void> {
+  const info = lstat(path);
+  if (info === undefined) return;
+  if (info.isDirectory) await Deno.remove(path, { recursive: true });
+  else Deno.removeSync(path);
+}

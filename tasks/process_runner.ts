@@ -1,0 +1,309 @@
+/**
+ * How one attempt at a process task is run: bring inputs, start, wait, publish, and take over what an earlier coordinator has started.
+ *
+ * @module
+ */
+import { type Attempt, StopError } from "../core/attempt.ts";
+import type { Codec } from "../core/codec.ts";
+import { DatataskError, isDatataskError } from "../core/errors.ts";
+import type { Quota } from "../core/quota.ts";
+import type { Executor, ProcessWork, RunStatus } from "../executors/executor.ts";
+import type { BlobRepository } from "../repositories/blob.ts";
+import type { Links } from "./link.ts";
+import { recordError } from "./outcome.ts";
+import { Delivery, type NotedOutput } from "./process_delivery.ts";
+import { boundPaths, scriptEnvironment, type Slot, slotsOf } from "./process_links.ts";
+import { collectLogs, publishOutputs } from "./process_publish.ts";
+import type { Ending, FoundRun, Pool, RunContext, Runner } from "./runner.ts";
+import type { Script } from "./script.ts";
+
+/** How many runs of an executor at once, whatever they need. */
+const WIDTH = 1024;
+
+/** What a process task does, with all that was optional filled in. */
+export interface ProcessPlan {
+  readonly executor: Executor<ProcessWork>;
+  /** All links, those of the standard streams included. */
+  readonly links: Links;
+  readonly script: (context: Record<string, unknown>) => string | Script | Promise<string | Script>;
+  readonly environment: (
+    context: Record<string, unknown>,
+  ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  /** The link whose value is standard input. */
+  readonly stdin: string | undefined;
+  /** Whether standard output is published, under the link `stdout`. */
+  readonly stdout: boolean;
+  /** Whether standard error is published, under the link `stderr`. */
+  readonly stderr: boolean;
+  readonly mergeStderr: boolean;
+  readonly documents: Codec;
+}
+
+/** Notes of a run: what the next coordinator needs in order to publish. */
+const OUTPUTS = "outputs";
+
+/** Errors of a start that are the task's own fault, and not the machine's. */
+const OWN_FAULT = new Set([
+  "cannot-start",
+  "invalid-definition",
+  "invalid-key",
+  "invalid-value",
+  "not-found",
+]);
+
+type Ended = RunStatus & { state: "finished" | "lost" };
+
+/** Runs the attempts of a process task. */
+export class ProcessRunner implements Runner {
+  readonly pool: Pool;
+  readonly defaultQuota: Quota = { cpu: 1 };
+  readonly #plan: ProcessPlan;
+  #delivery: Delivery | undefined;
+
+  /** @param plan What to do. */
+  constructor(plan: ProcessPlan) {
+    this.#plan = plan;
+    const { name, capacity } = plan.executor;
+    this.pool = { name, capacity, width: WIDTH };
+  }
+
+  /** Makes ready. */
+  async open(options: { readonly state: string; readonly signal?: AbortSignal | undefined }): Promise<void> {
+    const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
+    await this.#plan.executor.open({ ...options, state });
+    this.#delivery = new Delivery(`${state}/delivery`, this.#plan.documents);
+  }
+
+  /** Gives back what `open` took. */
+  close(): Promise<void> {
+    return this.#plan.executor.close();
+  }
+
+  /** Runs one attempt to its end. */
+  async run(attempt: Attempt, context: RunContext): Promise<Ending> {
+    const begun = context.clock.now();
+    try {
+      await this.#start(attempt, context);
+    } catch (error) {
+      if (context.signal.aborted) return { reason: reasonOf(context.signal), start: begun };
+      // An earlier coordinator was quicker: its run is this attempt's.
+      if (isDatataskError(error, "already-exists")) return await this.adopt(attempt, context);
+      if (error instanceof DatataskError && !OWN_FAULT.has(error.code)) throw error;
+      return { reason: "failed", start: begun, error: recordError(error) };
+    }
+    return await this.#see(attempt, context);
+  }
+
+  /** Takes over a run of an earlier coordinator. */
+  adopt(attempt: Attempt, context: RunContext): Promise<Ending> {
+    return this.#see(attempt, context);
+  }
+
+  /** Runs of earlier coordinators. */
+  async *find(
+    task: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<FoundRun, void, void> {
+    for await (const { attempt, since, where } of this.#plan.executor.list({ ...options, task })) {
+      yield { attempt, since, where };
+    }
+  }
+
+  /** What a live run writes. */
+  follow(
+    attempt: Attempt,
+    options: { readonly signal: AbortSignal; readonly follow: boolean },
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    return this.#plan.executor.logs(attempt, {
+      ...options,
+      stream: this.#plan.stdout && !this.#plan.stderr ? "stderr" : "stdout",
+    });
+  }
+
+  #places(): Delivery {
+    if (this.#delivery) return this.#delivery;
+    throw new Error("A process task was run before it was opened");
+  }
+
+  /** Which values are published from the standard streams. */
+  #isStream(slot: Slot): boolean {
+    return (this.#plan.stdout && slot.name === "stdout") || (this.#plan.stderr && slot.name === "stderr");
+  }
+
+  async #start(attempt: Attempt, context: RunContext): Promise<void> {
+    const { executor, links, mergeStderr } = this.#plan;
+    const { signal, quota } = context;
+    const delivery = this.#places();
+    const { slots, values } = await slotsOf(attempt, links, signal);
+    const stdin = await this.#stdin(attempt, signal);
+    const { placed, outputs } = await delivery.deliver(attempt, slots.filter((slot) => slot.bound), signal);
+    try {
+      const { job, task, replica } = attempt;
+      const seen = { job, task, attempt: attempt.attempt, replica, quota, ...boundPaths(placed, values) };
+      const script = await this.#plan.script(seen);
+      const environment = {
+        ...scriptEnvironment(attempt, quota, placed),
+        ...await this.#plan.environment(seen),
+      };
+      const notes = { [OUTPUTS]: JSON.stringify(outputs) };
+      const work: ProcessWork = {
+        kind: "process",
+        script: typeof script === "string" ? script : script.text,
+        environment,
+        mergeStderr,
+        notes,
+        stdin,
+      };
+      await executor.start(attempt, work, { quota, signal });
+    } catch (error) {
+      // A run that was there before still needs its folder.
+      if (!isDatataskError(error, "already-exists")) await delivery.discard(attempt, outputs);
+      else for (const { path, staged } of outputs) if (staged) await removeFresh(path);
+      await stdin?.cancel().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #stdin(
+    attempt: Attempt,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>> | undefined> {
+    const { stdin, links } = this.#plan;
+    if (stdin === undefined) return undefined;
+    const { slots } = await slotsOf(
+      attempt,
+      { stdin: { ...links[stdin]!, view: "bound", cokeyed: {} } },
+      signal,
+    );
+    return await (slots[0]!.repository as BlobRepository).open(slots[0]!.key, { signal });
+  }
+
+  /** Waits for the end of a run, or ends it when it shall end; then publishes, and keeps the log. */
+  async #see(attempt: Attempt, context: RunContext): Promise<Ending> {
+    const { executor } = this.#plan;
+    const status = await this.#end(attempt, context);
+    const outputs = parseOutputs(status.notes[OUTPUTS]);
+    const release = async (): Promise<void> => {
+      await this.#places().discard(attempt, outputs);
+      await executor.forget(attempt);
+    };
+    context.located(status.where);
+    const base = {
+      start: status.since,
+      where: status.where,
+      release,
+      ...(status.state === "finished" && {
+        end: status.until,
+        ...(status.exitCode !== undefined && { exitCode: status.exitCode }),
+        ...(status.signal !== undefined && { signal: status.signal }),
+        ...(status.resources && { resources: status.resources }),
+      }),
+    };
+    if (context.signal.aborted) return await this.#stopped(attempt, context, base, outputs);
+    if (status.state === "lost") {
+      await collectLogs(this.#plan, attempt, context, false);
+      return { ...base, reason: "lost", error: { name: "Lost", message: status.reason } };
+    }
+    const verdict = status.exitCode === 0
+      ? await this.#publish(attempt, context, outputs, status.until)
+      : this.#failed(status);
+    await collectLogs(this.#plan, attempt, context, verdict.reason === "succeeded");
+    if (verdict.reason !== "succeeded") await this.#places().discard(attempt, outputs);
+    return { ...base, ...verdict };
+  }
+
+  async #stopped(
+    attempt: Attempt,
+    context: RunContext,
+    base: Omit<Ending, "reason">,
+    outputs: readonly NotedOutput[],
+  ): Promise<Ending> {
+    const reason = reasonOf(context.signal);
+    await collectLogs(this.#plan, attempt, context, false);
+    await this.#places().discard(attempt, outputs);
+    // The job runs again: the next coordinator must not find a run that failed for our sake.
+    if (reason === "shut-down" || reason === "gave-way") await base.release!();
+    return { ...base, reason };
+  }
+
+  /** The end of a run; when it shall end, a forced one. */
+  async #end(attempt: Attempt, context: RunContext): Promise<Ended> {
+    const { executor } = this.#plan;
+    const { signal, graceMs } = context;
+    try {
+      return await executor.wait(attempt, { signal });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      await executor.stop(attempt, { graceMs });
+      return await executor.wait(attempt);
+    }
+  }
+
+  #failed(status: Ended & { state: "finished" }): Pick<Ending, "reason" | "error"> {
+    const message = status.reason ??
+      (status.signal
+        ? `The script was ended by ${status.signal}`
+        : `The script left with code ${status.exitCode}`);
+    const error = { name: "ScriptFailed", message };
+    return { reason: status.infrastructure ? "infrastructure" : "failed", error };
+  }
+
+  async #publish(
+    attempt: Attempt,
+    context: RunContext,
+    outputs: readonly NotedOutput[],
+    until: number,
+  ): Promise<Pick<Ending, "reason" | "error">> {
+    if (attempt.replica > 0) return { reason: "succeeded" };
+    const { slots } = await slotsOf(attempt, outputLinks(this.#plan.links), new AbortController().signal);
+    const keys = new Map(outputs.map(({ name, key }) => [name, key]));
+    return await publishOutputs({
+      attempt,
+      context,
+      // The key that the script has worked for counts, whatever its document says by now.
+      slots: slots.map((slot) => ({ ...slot, key: keys.get(slot.name) ?? slot.key })),
+      outputs,
+      until,
+      delivery: this.#places(),
+      executor: this.#plan.executor,
+      isStream: (slot) => this.#isStream(slot),
+    });
+  }
+}
+
+/** The links that a job writes, with those whose documents give their keys. */
+function outputLinks(links: Links): Links {
+  return Object.fromEntries(
+    Object.entries(links).map(([name, link]) =>
+      [
+        name,
+        link.direction === "out" || link.direction === "status" ? link : { ...link, view: "none" as const },
+      ] as const
+    ),
+  );
+}
+
+function reasonOf(signal: AbortSignal): Ending["reason"] {
+  const why = signal.reason instanceof StopError || (signal.reason as Error | undefined)?.name === "StopError"
+    ? (signal.reason as StopError).why
+    : "cancelled";
+  return ({
+    timeout: "timed-out",
+    cancelled: "cancelled",
+    shutdown: "shut-down",
+    "give-way": "gave-way",
+  } as const)[
+    why
+  ];
+}
+
+function parseOutputs(text: string | undefined): readonly NotedOutput[] {
+  return text === undefined ? [] : JSON.parse(text);
+}
+
+/** Removes a place that was made for a run that is not started. */
+async function removeFresh(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}
