@@ -119,7 +119,9 @@ export async function loadPipeline(found: Found): Promise<Pipeline> {
   } catch (error) {
     throw loadError(error, name, BASE, cwd);
   }
-  const { isPipeline } = await import("../pipeline/pipeline.ts");
+  // Computed, so that the library is loaded by the module of the pipeline, and not before it.
+  const library = new URL("../pipeline/pipeline.ts", import.meta.url).href;
+  const { isPipeline }: typeof import("../pipeline/pipeline.ts") = await import(library);
   for (const value of [module.default, module.pipeline]) if (isPipeline(value)) return value;
   const names = Object.keys(module).filter((key) => key !== "default" || module.default !== undefined);
   const others = names.filter((key) => isPipeline(module[key]));

@@ -66,10 +66,7 @@ export function isIncomplete(code: string): boolean {
     compile(code);
     return false;
   } catch (error) {
-    return error instanceof SyntaxError &&
-      /Unexpected end of input|Unterminated template|missing \) after argument list|Unexpected token '\}'$/
-        .test(error.message) &&
-      depth(code) > 0;
+    return error instanceof SyntaxError && depth(code) > 0;
   }
 }
 

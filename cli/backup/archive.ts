@@ -91,6 +91,11 @@ export class Archive implements Disposable {
     return new Archive(folder, kind, entries);
   }
 
+  /** Makes the folder. */
+  async prepare(): Promise<void> {
+    await this.#files.prepare?.();
+  }
+
   /** Whether the value is here already, as it is in its store now. */
   async isCurrent(key: Key, source: Store["repository"]): Promise<boolean> {
     const entry = this.entries.get(key);

@@ -25,6 +25,7 @@ export async function run(
   using copying = new Copying(context.io, flags.quiet || flags.json);
   for (const { folder, kind, repository } of stores) {
     using archive = await Archive.open(`${dir}/${folder}`, kind);
+    await archive.prepare();
     await copying.all(folder, repository.pages(), async (key, signal) => {
       if (await archive.isCurrent(key, repository)) return undefined;
       return await archive.take(key, repository, signal);

@@ -73,8 +73,8 @@ async function printDocument(
 ): Promise<void> {
   const document = await repository.get(key);
   if (flags.json) return context.io.out(JSON.stringify(document, undefined, 2) + "\n");
-  const { dump } = await import("../../deps/js_yaml.ts");
-  context.io.out(dump(document, { lineWidth: 120 }));
+  const { yaml } = await import("../../repositories/yaml.ts");
+  context.io.bytes(yaml.encode(document));
 }
 
 async function printTree(

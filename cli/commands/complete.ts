@@ -7,6 +7,7 @@ import {
   dashed,
   type FlagSpec,
 } from "../spec.ts";
+import { near } from "../near.ts";
 import { COMMANDS } from "../table.ts";
 import type { Pipeline } from "../../pipeline/pipeline.ts";
 
@@ -119,7 +120,7 @@ async function values(
     text: name,
     about: description ?? kind,
   }));
-  const repositories = [...pipeline.repositories()].map(([text, { name }]) => ({ text, about: name }));
+  const repositories = [...pipeline.repositories()].map(([text, { name }]) => ({ text, about: near(name) }));
   if (what === "task") return tasks;
   if (what === "repository") return repositories;
   if (what === "name") return [...tasks, ...repositories];
@@ -150,5 +151,5 @@ async function keys(pipeline: Pipeline, here: Situation): Promise<readonly Propo
   } finally {
     await pipeline.session.close();
   }
-  return [...found].map((text) => ({ text, about: "" }));
+  return [...found].sort().map((text) => ({ text, about: "" }));
 }

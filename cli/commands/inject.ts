@@ -80,22 +80,15 @@ async function open(context: Context, file: string | undefined): Promise<Readabl
 
 /** A document written in YAML or JSON, which is YAML too. */
 async function parseDocument(bytes: Bytes, name: string): Promise<unknown> {
-  const { load } = await import("../../deps/js_yaml.ts");
-  const text = decodeText(bytes);
+  const { yaml } = await import("../../repositories/yaml.ts");
   let document: unknown;
   try {
-    document = load(text);
+    document = yaml.decode(bytes);
   } catch (error) {
-    const { reason, mark } = error as { reason?: string; mark?: { line: number; column: number } };
-    const where = mark ? ` at line ${mark.line + 1}, column ${mark.column + 1}` : "";
-    throw new UsageError(
-      `Cannot read a document from ${name}${where}: ${
-        reason ?? (error as Error).message.split("\n")[0]
-      }; write YAML or JSON`,
-      { cause: undefined },
-    );
+    const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
+    throw new UsageError(`Cannot read a document from ${name}: ${reason}; write YAML or JSON`);
   }
-  if (document !== undefined && text.trim() !== "") return document;
+  if (document !== undefined && !(document === null && /^\s*$/.test(decodeText(bytes)))) return document;
   throw new UsageError(`Cannot read a document from ${name}: it is empty; write YAML or JSON`);
 }
 

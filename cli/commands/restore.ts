@@ -47,7 +47,7 @@ export async function run(
 }
 
 function checkNames(dir: string, index: readonly IndexedStore[], wanted: readonly string[]): void {
-  const known = index.flatMap(({ names }) => names.map(([name]) => name));
+  const known = [...new Set(index.flatMap(({ names }) => names.map(([name]) => name)))];
   for (const name of wanted) {
     if (known.some((one) => one === name || one.startsWith(`${name}.`))) continue;
     throw new UsageError(

@@ -1,7 +1,8 @@
 /** `retry`: forgets failures, so that jobs are tried again. @module */
 import { UsageError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
-import { keyOf, similarKeys, taskOf } from "../names.ts";
+import type { Pipeline } from "../../pipeline/pipeline.ts";
+import { keyOf, taskOf, unknownJob } from "../names.ts";
 import { counted } from "../rows.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { RETRY } from "../specs/work.ts";
@@ -41,16 +42,24 @@ export async function run(
       } will be tried again by the next run, or by the one that goes on now\n`,
     );
   }
-  if (missing.length > 0) {
-    const failed = taskOf(loaded, names[0]!, context).outcomes.failed;
-    throw new UsageError(
-      `Cannot retry ${missing.map((job) => `"${job}"`).join(", ")} of task ${names[0]}: ${
-        missing.length === 1 ? "it has" : "they have"
-      } not failed${
-        await similarKeys(missing[0]!, [failed]) ||
-        `; see "${context.program} why${context.repeat} ${names[0]} ${missing[0]}"`
-      }`,
-    );
-  }
+  if (missing.length > 0) throw await notFailed(pipeline, names[0]!, missing, context);
   return 0;
+}
+
+async function notFailed(
+  pipeline: Pipeline,
+  name: string,
+  missing: readonly Key[],
+  context: Context,
+): Promise<UsageError> {
+  const [first] = missing;
+  const task = pipeline.tasks.get(name)!;
+  const { state } = await pipeline.why(name, first!);
+  if (state === "unknown") return await unknownJob(task, first!, context);
+  const jobs = missing.map((job) => `"${job}"`).join(", ");
+  return new UsageError(
+    `Cannot retry ${jobs} of task ${name}: ${
+      missing.length === 1 ? `it has not failed, it is ${state}` : "they have not failed"
+    }; see "${context.program} why${context.repeat} ${name} ${first}"`,
+  );
 }

@@ -3,6 +3,7 @@ import { formatDuration } from "../../core/duration.ts";
 import type { Condition, Explanation, JobState, TaskExplanation } from "../../pipeline/reports.ts";
 import type { Style } from "../ansi.ts";
 import { keyOf, taskOf, unknownJob } from "../names.ts";
+import { runnable } from "../runnable.ts";
 import { outcomeText } from "../outcome_text.ts";
 import { amount, counted } from "../rows.ts";
 import { near } from "../near.ts";
@@ -27,9 +28,14 @@ export async function run(
     const lines = "state" in explanation
       ? jobLines(explanation, context.style, Date.now())
       : whyTaskLines(explanation, context.style);
-    context.io.out(lines.join("\n") + "\n");
+    context.io.out(runnable(lines.join("\n"), context) + "\n");
   }
   return 0;
+}
+
+/** What goes between a job and its state. */
+function isOrHas(state: JobState): string {
+  return state === "failed" ? "has" : "is";
 }
 
 /** How a state looks. */
@@ -58,7 +64,9 @@ function conditionLines(condition: Condition, style: Style): string[] {
  */
 export function jobLines(explanation: Explanation, style: Style, now: number): string[] {
   const lines = [
-    `${style.bold(`${explanation.task}/${explanation.job}`)} is ${stateText(explanation.state, style)}`,
+    `${style.bold(`${explanation.task}/${explanation.job}`)} ${isOrHas(explanation.state)} ${
+      stateText(explanation.state, style)
+    }`,
     near(explanation.text),
   ];
   if (explanation.conditions.length > 0) {
@@ -109,7 +117,7 @@ export function whyTaskLines(explanation: TaskExplanation, style: Style): string
   if (explanation.examples.length > 0) {
     lines.push("", style.dim("For example"));
     for (const { job, state, text } of explanation.examples) {
-      lines.push(`  ${job} is ${stateText(state, style)}: ${near(text)}`);
+      lines.push(`  ${job} ${isOrHas(state)} ${stateText(state, style)}: ${near(text)}`);
     }
   }
   return lines;
