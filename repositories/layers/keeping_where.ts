@@ -32,7 +32,7 @@ export function keepingWhere<T>(
   options: KeepingWhereOptions = {},
 ): Layer<MetadataDriver<T>> {
   const id = functionIdentity(options.id);
-  return (inner) => {
+  return function keep(inner: MetadataDriver<T>): MetadataDriver<T> {
     const name = options.name ?? `${inner.name} (filtered)`;
     const warn = options.onUnreadable ??
       ((key, error) =>
@@ -51,7 +51,7 @@ export function keepingWhere<T>(
     return wrapDriver<MetadataDriver<T>>(inner, undefined, {
       name,
       identity: `keepWhere(${inner.identity}, ${id})`,
-      derived: { by: "pointwise", parts: [inner] },
+      derived: { by: "pointwise", parts: [inner], over: ([part]) => keep(part as MetadataDriver<T>) },
       get,
       has,
       info: inner.info &&
@@ -86,6 +86,7 @@ export function keepingWhere<T>(
         ((opts: OperationOptions) =>
           mapChanges(
             inner.watch!(opts),
+            opts,
             async ({ key, present }) => ({ key, present: present && await has(key, opts) }),
           )),
     });

@@ -5,7 +5,7 @@
  */
 import { classifySystemError, type ErrorCode, RepositoryError } from "../../core/errors.ts";
 import { isKey, type Key } from "../../core/key.ts";
-import type { Change, KeyDriver, OperationOptions } from "../driver.ts";
+import type { Change, Derivation, KeyDriver, OperationOptions } from "../driver.ts";
 
 /** What an operation on one key is for. */
 export type Purpose = "look up" | "read" | "write" | "delete";
@@ -60,7 +60,7 @@ export type Methods = Record<string, unknown>;
 export function wrapDriver<D extends KeyDriver>(
   inner: D,
   around: Around | undefined,
-  changes: Methods = {},
+  changes: Methods & { readonly derived?: Derivation } = {},
 ): D {
   const outer: Methods = { ...inner as object };
   for (const [method, [purpose, at]] of Object.entries(around ? KEYED : {})) {
@@ -163,19 +163,27 @@ export async function* selectPages(
 }
 
 /**
- * Changes, each turned into another or dropped.
+ * Changes, each turned into another or dropped. Ends when the signal is aborted, also in the middle of turning one.
  *
  * @param changes The changes.
+ * @param options When to end.
  * @param turn Gives what to tell in place of a change, or nothing.
  */
 export async function* mapChanges(
   changes: AsyncIterable<Change>,
+  { signal }: OperationOptions,
   turn: (
     change: { readonly key: Key; readonly present: boolean },
   ) => Change | undefined | Promise<Change | undefined>,
 ): AsyncGenerator<Change, void, void> {
   for await (const change of changes) {
-    const turned = change === "rescan" ? change : await turn(change);
+    let turned: Change | undefined = change;
+    try {
+      if (change !== "rescan") turned = await turn(change);
+    } catch (error) {
+      if (signal?.aborted) return;
+      throw error;
+    }
     if (turned !== undefined) yield turned;
   }
 }
