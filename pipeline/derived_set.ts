@@ -32,9 +32,13 @@ export class DerivedSet extends SubscribableSet {
       this.replace(this.#all());
       return;
     }
-    const different: number[] = [];
-    for (const id of ids) if (this.set.set(id, this.#bit(id))) different.push(id);
-    if (different.length > 0) this.tell(different);
+    const told: number[] = [];
+    for (const id of ids) {
+      const present = this.#bit(id);
+      // A member that stays one may have a new value: whoever reads values through this set must hear of it.
+      if (this.set.set(id, present) || present) told.push(id);
+    }
+    if (told.length > 0) this.tell(told);
   }
 }
 

@@ -55,10 +55,19 @@ async function watch(
   changes: NonNullable<ReturnType<ObservedKeys["repository"]["watch"]>>,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const change of changes) {
-    if (signal.aborted) return;
-    if (change === "rescan") await leaf.list({ signal });
-    else leaf.announce(change.key, change.present);
+  const iterator = changes[Symbol.asyncIterator]();
+  let next = iterator.next();
+  next.catch(() => {});
+  // The watch begins here; what changed between the first listing and now is in none of its changes.
+  await leaf.list({ signal });
+  try {
+    for (let result = await next; !result.done && !signal.aborted; result = await next) {
+      if (result.value === "rescan") await leaf.list({ signal });
+      else leaf.announce(result.value.key, result.value.present);
+      next = iterator.next();
+    }
+  } finally {
+    await iterator.return?.();
   }
 }
 

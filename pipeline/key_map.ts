@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Key } from "../core/key.ts";
+import { checkKey, type Key } from "../core/key.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
 import type { Task } from "../tasks/task.ts";
 import type { KeySpace } from "./key_space.ts";
@@ -25,6 +25,7 @@ export class KeyMap {
   readonly #maps: ReadonlyMap<string, KeyMap>;
   readonly #context: KeyMapContext;
   readonly #targets = new Map<number, number>();
+  readonly #asking = new Map<number, { again: boolean }>();
   readonly #jobs = new Map<number, Set<number>>();
   readonly #listeners: ((job: number, before: number | undefined) => void)[] = [];
 
@@ -81,16 +82,32 @@ export class KeyMap {
   #map(id: number): void {
     const { keys, onTrouble, background } = this.#context;
     const job = keys.key(id);
+    const fail = (error: unknown): void => {
+      this.#take(id, undefined);
+      onTrouble(this.#task.name, job, error);
+    };
+    // Asked anew while an answer is on its way: only the last answer counts.
+    const asking = this.#asking.get(id);
+    if (asking) return void (asking.again = true);
     try {
       const key = this.#key(this.#link, job);
       if (!(key instanceof Promise)) return this.#take(id, key);
-      background(key.then((key) => this.#take(id, key), (error) => {
-        this.#take(id, undefined);
-        onTrouble(this.#task.name, job, error);
-      }));
+      const state = { again: false };
+      this.#asking.set(id, state);
+      const answered = (take: () => void): void => {
+        this.#asking.delete(id);
+        if (state.again) return this.#map(id);
+        try {
+          take();
+        } catch (error) {
+          fail(error);
+        }
+      };
+      background(
+        key.then((key) => answered(() => this.#take(id, key)), (error) => answered(() => fail(error))),
+      );
     } catch (error) {
-      this.#take(id, undefined);
-      onTrouble(this.#task.name, job, error);
+      fail(error);
     }
   }
 
@@ -113,7 +130,9 @@ export class KeyMap {
 
   #take(job: number, key: Key | undefined): void {
     const before = this.#targets.get(job);
-    const target = key === undefined ? undefined : this.#context.keys.id(key);
+    const target = key === undefined
+      ? undefined
+      : this.#context.keys.id(checkKey(key, "use", `link ${this.#task.name}.${this.#link}`));
     if (target === before) return;
     if (before !== undefined) this.#jobs.get(before)?.delete(job);
     if (target === undefined) this.#targets.delete(job);

@@ -62,11 +62,21 @@ export class ObservedKeys extends SubscribableSet {
   listingMs = 0;
   /** Ids that were announced while a listing was under way: news the listing may not have. */
   #announced: Map<number, boolean> | undefined;
+  /** The end of the listing that was asked for last. */
+  #last: Promise<unknown> | undefined;
+  readonly #onSkipped: SkippedNames | undefined;
+  #skipped = "";
 
-  constructor(repository: Repository, keys: KeySpace) {
+  /**
+   * @param repository Which.
+   * @param keys Numbers the keys.
+   * @param onSkipped Told of names that are no keys, once for as long as they stay the same. Default: the console is warned.
+   */
+  constructor(repository: Repository, keys: KeySpace, onSkipped?: SkippedNames) {
     super();
     this.repository = repository;
     this.#keys = keys;
+    this.#onSkipped = onSkipped;
   }
 
   /**
@@ -83,38 +93,64 @@ export class ObservedKeys extends SubscribableSet {
   }
 
   /**
-   * Lists the repository and takes what it says, but for what was announced in the meantime.
+   * Lists the repository and takes what it says, but for what was announced in the meantime. A listing waits for the one before: what was
+   * found out first must not replace what was found out later.
    *
-   * @param options When to stop, and whom to tell of skipped names.
+   * @param options When to stop.
    * @returns Whether anything had changed.
    */
-  async list(
-    options: OperationOptions & { readonly onSkipped?: SkippedNames | undefined } = {},
-  ): Promise<boolean> {
+  list(options: OperationOptions = {}): Promise<boolean> {
+    const listing = this.#last ? this.#last.then(() => this.#list(options)) : this.#list(options);
+    const last = listing.catch(() => {}).then(() => {
+      if (this.#last === last) this.#last = undefined;
+    });
+    this.#last = last;
+    return listing;
+  }
+
+  /** Whether a listing was begun: before that, nothing needs to be told. */
+  get begun(): boolean {
+    return this.listedAt !== undefined || this.#last !== undefined;
+  }
+
+  async #list(options: OperationOptions): Promise<boolean> {
     const begun = performance.now();
-    this.#announced = new Map();
+    const announced = this.#announced = new Map();
     try {
       const fresh = new KeySet();
       if (this.listedAt === undefined) await this.#first(fresh, options);
       else {
-        for await (const page of this.repository.pages(options)) {
+        for await (const page of this.#pages(options)) {
           for (const key of page) fresh.add(this.#keys.id(key));
         }
       }
-      for (const [id, present] of this.#announced) fresh.set(id, present);
+      for (const [id, present] of announced) fresh.set(id, present);
+      this.listedAt = begun;
+      this.listingMs = performance.now() - begun;
       return this.replace(fresh);
     } finally {
       this.#announced = undefined;
-      this.listedAt = begun;
-      this.listingMs = performance.now() - begun;
     }
+  }
+
+  #pages(options: OperationOptions): AsyncIterable<readonly Key[]> {
+    const onSkipped = this.#onSkipped;
+    if (!onSkipped) return this.repository.pages(options);
+    return this.repository.pages({
+      ...options,
+      onSkipped: (repository, names, count) => {
+        const text = `${count} ${names.join("\0")}`;
+        if (text !== this.#skipped) onSkipped(repository, names, count);
+        this.#skipped = text;
+      },
+    });
   }
 
   /** The first listing numbers the keys, in the order of names where there are not too many. */
   async #first(fresh: KeySet, options: OperationOptions): Promise<void> {
     const pages: (readonly Key[])[] = [];
     let count = 0;
-    for await (const page of this.repository.pages(options)) {
+    for await (const page of this.#pages(options)) {
       pages.push(page);
       count += page.length;
     }

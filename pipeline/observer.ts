@@ -29,7 +29,9 @@ export class Observer {
   readonly #options: ObserverOptions;
   readonly #sets = new Map<string, LiveSet>();
   readonly #leaves = new Map<string, ObservedKeys>();
-  readonly #opaque = new Map<ObservedKeys, { dirty: boolean; busy: boolean }>();
+  /** Keys that a repository is being asked for, and whether they have changed since it was asked. */
+  readonly #asked = new Map<ObservedKeys, Map<Key, boolean>>();
+  readonly #relisting = new Map<ObservedKeys, { dirty: boolean; busy: boolean }>();
   readonly #views = new WeakMap<object, number>();
   #nextView = 1;
   #pending = 0;
@@ -80,15 +82,27 @@ export class Observer {
    * @param present Whether it is there.
    */
   announce(repository: Repository, key: Key, present: boolean): void {
-    const leaf = this.leaf(repository);
-    if (leaf) return leaf.announce(key, present);
-    // A view was written through: what it tells is true of the store beneath when the keys are the same there.
     const { derived } = repository.driver;
+    // Written through a view: the stores beneath have changed first, and their readers must hear of it too.
     if (derived?.by === "same" || derived?.by === "pointwise") {
       this.announce(new Repository(derived.parts[0]!), key, present);
-    } else {for (const part of derived?.parts ?? []) {
-        this.#recheck(this.observe(new Repository(part)), new Repository(part), key);
-      }}
+    } else {
+      for (const part of derived?.parts ?? []) {
+        this.#written(new Repository(part), key, derived!.by === "opaque");
+      }
+    }
+    this.leaf(repository)?.announce(key, present);
+  }
+
+  /** Something was written somewhere beneath a view: under the same key, or (through an opaque view) under one that is not known. */
+  #written(part: Repository, key: Key, opaque: boolean): void {
+    const leaf = this.leaf(part);
+    if (leaf && opaque) this.#relist(leaf);
+    else if (leaf) this.#recheck(leaf, part, key);
+    const { derived } = part.driver;
+    for (const inner of derived?.parts ?? []) {
+      this.#written(new Repository(inner), key, opaque || derived!.by === "opaque");
+    }
   }
 
   /**
@@ -106,7 +120,7 @@ export class Observer {
     const worker = async (): Promise<void> => {
       for (let leaf = queue.shift(); leaf; leaf = queue.shift()) {
         try {
-          if (await leaf.list({ signal: options.signal, onSkipped: this.#options.onSkipped })) any = true;
+          if (await leaf.list({ signal: options.signal })) any = true;
         } catch (error) {
           options.signal?.throwIfAborted();
           if (leaf.listedAt === undefined) throw error;
@@ -136,10 +150,9 @@ export class Observer {
       if (derived.by === "or") return anyOf(sets());
       if (derived.by === "except") return butNot(this.observe(parts[0]!), sets().slice(1));
     }
-    const leaf = new ObservedKeys(repository, this.#keys);
+    const leaf = new ObservedKeys(repository, this.#keys, this.#options.onSkipped);
     this.#leaves.set(name, leaf);
     if (derived?.by === "opaque") {
-      this.#opaque.set(leaf, { dirty: false, busy: false });
       for (const part of parts) this.observe(part).subscribe(() => this.#relist(leaf));
     } else {
       for (const part of parts) {
@@ -151,25 +164,38 @@ export class Observer {
     return leaf;
   }
 
-  /** Asks a repository whether it has a key, and takes the answer. */
-  #recheck(set: LiveSet, repository: Repository, key: Key): void {
-    if (!(set instanceof ObservedKeys)) return;
-    if (set.listedAt === undefined) return; // The first listing will tell.
-    this.#background(repository, async () => set.announce(key, await repository.has(key)));
+  /** Asks a repository whether it has a key, and takes the answer; asks again when there was a change in the meantime. */
+  #recheck(leaf: ObservedKeys, repository: Repository, key: Key): void {
+    if (!leaf.begun) return; // The first listing will tell.
+    let asked = this.#asked.get(leaf);
+    if (!asked) this.#asked.set(leaf, asked = new Map());
+    if (asked.has(key)) return void asked.set(key, true);
+    asked.set(key, true);
+    this.#background(repository, async () => {
+      try {
+        while (asked.get(key)) {
+          asked.set(key, false);
+          leaf.announce(key, await repository.has(key));
+        }
+      } finally {
+        asked.delete(key);
+      }
+    });
   }
 
   /** Lists a store again because something beneath has changed; changes in the meantime cause one more listing. */
   #relist(leaf: ObservedKeys): void {
-    const state = this.#opaque.get(leaf)!;
+    let state = this.#relisting.get(leaf);
+    if (!state) this.#relisting.set(leaf, state = { dirty: false, busy: false });
     state.dirty = true;
-    if (state.busy || leaf.listedAt === undefined) return;
+    if (state.busy || !leaf.begun) return;
     state.busy = true;
     this.#background(leaf.repository, async () => {
       try {
         while (state.dirty) {
           await Promise.resolve();
           state.dirty = false;
-          await leaf.list({ onSkipped: this.#options.onSkipped });
+          await leaf.list();
         }
       } finally {
         state.busy = false;
