@@ -69,6 +69,37 @@ export function fileStream(
 }
 
 /**
+ * Writes a stream into an open file, to its end, and closes the file. The stream is cancelled when the signal is aborted and when
+ * writing fails.
+ *
+ * @param file The file, open for writing.
+ * @param stream What to write.
+ * @param signal Ends it; its reason is then thrown.
+ */
+export async function writeStream(
+  file: Deno.FsFile,
+  stream: ReadableStream<Bytes>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    // The platform reads and writes at the same time, and knows quicker ways between two files. It must be let to close the file:
+    // with `preventClose` it does not wait for the last chunk.
+    await stream.pipeTo(file.writable, signal && { signal });
+  } finally {
+    closeFile(file);
+  }
+}
+
+/** Closes a file that may be closed already. */
+export function closeFile(file: Deno.FsFile): void {
+  try {
+    file.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+/**
  * Writes chunks into an open file. While one batch is written the next is gathered.
  *
  * @param file The file, open for writing.

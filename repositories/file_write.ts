@@ -8,9 +8,8 @@ import type { Key } from "../core/key.ts";
 import type { WriteOptions } from "./driver.ts";
 import type { Folder } from "./file_folder.ts";
 import { Stamps } from "./file_stamps.ts";
-import { writeChunks } from "./file_stream.ts";
+import { closeFile, writeChunks, writeStream } from "./file_stream.ts";
 import { syncPath } from "./file_sync.ts";
-import { chunksOf } from "./stream_chunks.ts";
 
 /** Up to this size a value is written by one call that blocks, in bytes: quicker than a way through the thread pool. */
 const SMALL = 2 ** 16;
@@ -72,16 +71,14 @@ export class FileWriter {
     try {
       onTaken();
       const signal = options?.signal;
-      await writeChunks(
-        file,
-        content instanceof Uint8Array ? slices(content, signal) : chunksOf(content, signal),
-      );
-      if (fsync) await file.sync();
-      file.close();
+      if (content instanceof Uint8Array) await writeChunks(file, slices(content, signal));
+      else await writeStream(file, content, signal);
     } catch (error) {
-      file.close();
+      closeFile(file);
       await this.#abandon(temp, error);
     }
+    closeFile(file);
+    if (fsync) await syncPath(files, temp).catch((error) => this.#abandon(temp, error));
   }
 
   async #publish(key: Key, temp: string, options: WriteOptions | undefined): Promise<void> {

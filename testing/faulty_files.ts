@@ -131,8 +131,10 @@ class FaultState {
 const FILE_CALLS = new Set(["read", "write", "sync", "syncData", "seek", "stat", "truncate", "lock"]);
 
 function faultyFile(file: Deno.FsFile, state: FaultState): Deno.FsFile {
-  return new Proxy(file, {
+  const proxy: Deno.FsFile = new Proxy(file, {
     get(target, name) {
+      // The file's own stream would write past us.
+      if (name === "writable") return streamInto(proxy);
       // Read from the file itself: it has private parts that a proxy does not have.
       const value = Reflect.get(target, name, target);
       if (typeof value !== "function") return value;
@@ -142,5 +144,16 @@ function faultyFile(file: Deno.FsFile, state: FaultState): Deno.FsFile {
         return await value.apply(target, args);
       };
     },
+  });
+  return proxy;
+}
+
+function streamInto(file: Deno.FsFile): WritableStream<Uint8Array<ArrayBuffer>> {
+  return new WritableStream({
+    async write(chunk) {
+      for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+    },
+    close: () => file.close(),
+    abort: () => file.close(),
   });
 }
