@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Attempt } from "../core/attempt.ts";
+import { type Attempt, formatAttempt } from "../core/attempt.ts";
 import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
@@ -12,6 +12,7 @@ import type { Random } from "../core/random.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import type { Repository } from "../repositories/repository.ts";
 import type { Outcome } from "../tasks/outcome.ts";
+import type { AttemptsRecord } from "../tasks/outcomes.ts";
 import type { Ending, FoundRun, RunContext } from "../tasks/runner.ts";
 import type { PipelineEvent } from "./events.ts";
 import { Flight } from "./flight.ts";
@@ -67,6 +68,9 @@ export class Coordinator {
   #running = 0;
   #closing = 0;
   #scheduled = false;
+  #begun = false;
+  #turnBegan = performance.now();
+  readonly #unpriced = new Set<string>();
   #draining = false;
   #over = false;
   /** What was done so far. */
@@ -101,13 +105,24 @@ export class Coordinator {
     return line && id !== undefined ? this.#flights.get(line.state)!.get(id) : undefined;
   }
 
-  /** Sees to it that a plan is made soon. */
+  /** Begins to plan: everything that earlier coordinators have left was taken up. */
+  begin(): void {
+    this.#begun = true;
+    this.poke();
+  }
+
+  /** Sees to it that a plan is made soon: in this turn of the event loop, or, when it has taken long, in the next, so that timers and signals are heard. */
   poke(): void {
-    if (this.#scheduled || this.#over) return;
+    if (this.#scheduled || this.#over || !this.#begun) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    const go = (): void => {
       this.#scheduled = false;
       this.#pass();
+    };
+    if (performance.now() - this.#turnBegan < TURN_MS) return queueMicrotask(go);
+    setImmediate(() => {
+      this.#turnBegan = performance.now();
+      go();
     });
   }
 
@@ -138,13 +153,13 @@ export class Coordinator {
     const { attempts } = state.task.outcomes;
     for (const id of [...state.attempted.set]) {
       const job = keys.key(id);
-      if (state.success.set.has(id) || state.failed.set.has(id)) {
-        await attempts.delete(job);
-        this.#init.state.observer.announce(attempts, job, false);
-        continue;
-      }
       try {
-        const record = await attempts.find(job);
+        if (state.success.set.has(id) || state.failed.set.has(id)) {
+          await attempts.delete(job);
+          this.#init.state.observer.announce(attempts, job, false);
+          continue;
+        }
+        const record = checkAttempts(await attempts.find(job));
         if (!record) continue;
         line.earlier.set(id, record.outcomes);
         const wait = Math.min(Date.parse(record.retryAt) - clock.now(), state.task.retry.maxDelayMs);
@@ -187,7 +202,14 @@ export class Coordinator {
         newest.set(job, found);
       }
     }
-    await Promise.all(stale.map((found) => runner.discard?.(found.attempt)));
+    await Promise.all(stale.map(async ({ attempt }) => {
+      try {
+        await runner.discard?.(attempt);
+      } catch (error) {
+        const job = this.#init.state.keys.id(attempt.job);
+        this.#trouble(line, job, `Cannot discard the run ${formatAttempt(attempt)}`, error);
+      }
+    }));
     for (const found of newest.values()) {
       this.#launch(line, this.#init.state.keys.id(found.attempt.job), 0, found);
     }
@@ -215,8 +237,23 @@ export class Coordinator {
     const { keys } = this.#init.state;
     const { priority, name } = state.task;
     const key = typeof priority === "function" || this.#init.priority ? keys.key(job) : "";
-    return (typeof priority === "function" ? priority(key, replica) : priority) +
-      (this.#init.priority?.(name, key, replica) ?? 0);
+    try {
+      const sum = (typeof priority === "function" ? priority(key, replica) : priority) +
+        (this.#init.priority?.(name, key, replica) ?? 0);
+      if (typeof sum === "number" && !Number.isNaN(sum)) return sum;
+      throw new TypeError(`it is ${sum}, which is no number`);
+    } catch (error) {
+      if (!this.#unpriced.has(name)) {
+        this.#unpriced.add(name);
+        this.#trouble(
+          { state },
+          job,
+          `Cannot find the priority of job "${key}" of task ${name}; it counts as 0`,
+          error,
+        );
+      }
+      return 0;
+    }
   }
 
   #planTask(line: Line): PlanTask {
@@ -260,7 +297,7 @@ export class Coordinator {
         if (action.do === "stop") line.replicas.get(action.job)?.get(action.replica)?.stop("give-way");
         else this.#launch(line, action.job, action.replica);
       }
-      if (actions.length >= MAX_STARTS) this.#later(0, () => {});
+      if (actions.length >= MAX_STARTS) this.poke();
       for (const line of this.#lines) {
         const wait = line.state.ready.set.size > 0 ? line.rate?.wait() : undefined;
         if (wait !== undefined && !line.rate!.armed) {
@@ -293,7 +330,7 @@ export class Coordinator {
     if (ms !== Infinity && !this.#draining) this.#later(ms, () => line.state.delayed.put(job, false));
   }
 
-  #trouble(line: Line, job: number, message: string, error: unknown): void {
+  #trouble(line: Pick<Line, "state">, job: number, message: string, error: unknown): void {
     this.#init.emit({
       type: "trouble",
       at: this.#init.clock.now(),
@@ -368,7 +405,15 @@ export class Coordinator {
       return this.#land(line, flight, "the coordinator is leaving");
     }
     this.#closing++;
-    this.#record(line, flight, ending).finally(() => {
+    this.#record(line, flight, ending).catch((error) => {
+      this.#trouble(
+        line,
+        flight.job,
+        `Cannot record how job "${attempt.job}" of task ${attempt.task} ended; it is left for the next run`,
+        error,
+      );
+      this.#stuck(line, flight);
+    }).finally(() => {
       this.#closing--;
       this.poke();
     });
@@ -424,6 +469,24 @@ export class Coordinator {
     this.#land(line, flight, stop ? "the coordinator is leaving" : "trouble");
   }
 
+  /** Whether a job is tried again; not when asking its task throws. */
+  #again(line: Line, job: number, outcome: Outcome, leftMs: number): boolean {
+    const { task } = line.state;
+    try {
+      return worthRetrying(task.retry, outcome, leftMs);
+    } catch (error) {
+      this.#trouble(
+        line,
+        job,
+        `Cannot ask retry.when of task ${task.name} about job "${
+          this.#init.state.keys.key(job)
+        }"; it is not tried again`,
+        error,
+      );
+      return false;
+    }
+  }
+
   /** Records how an attempt ended, then lets go of it. */
   async #record(line: Line, flight: Flight, ending: Ending): Promise<void> {
     const { state, earlier } = line;
@@ -437,7 +500,7 @@ export class Coordinator {
       await this.#persist(line, flight, "keep the log", () => flight.keepLog(logRepository, ending), 1);
     }
     const begun = before[0] ? Date.parse(before[0].start) : flight.since;
-    if (worthRetrying(task.retry, outcome, task.totalTimeoutMs - (clock.now() - begun))) {
+    if (this.#again(line, job, outcome, task.totalTimeoutMs - (clock.now() - begun))) {
       const wait = retryDelay(task.retry, attempt.attempt, random);
       const retryAt = clock.now() + wait;
       const { earlier: _, ...alone } = outcome;
@@ -588,8 +651,23 @@ class FlightContext implements RunContext {
   }
 }
 
-/** So many are started before others get a turn. */
+/** So many are started by one plan. */
 const MAX_STARTS = 512;
+
+/** So long, in milliseconds, plans are made in one turn of the event loop. */
+const TURN_MS = 10;
+
+/** A record of attempts, when it can be used as one. */
+function checkAttempts(record: AttemptsRecord | undefined): AttemptsRecord | undefined {
+  if (record === undefined) return undefined;
+  const { outcomes, retryAt } = record ?? {};
+  const whole = Array.isArray(outcomes) && outcomes.length > 0 &&
+    outcomes.every((outcome) =>
+      Number.isFinite(Date.parse(outcome?.start)) && Number.isFinite(Date.parse(outcome.end))
+    );
+  if (whole && Number.isFinite(Date.parse(retryAt))) return record;
+  throw new TypeError("the document is no record of attempts");
+}
 
 function* only(
   candidates: Iterator<{ job: number; priority: number }, void>,

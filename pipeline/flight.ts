@@ -128,7 +128,8 @@ export class Flight {
   /** Whether there is a log to keep. */
   hasLog(ending: Ending): boolean {
     return ending.exitCode === undefined && ending.signal === undefined &&
-      (this.#head.length > 0 || ending.error !== undefined);
+      // A later attempt takes the place of an earlier one's log even when it has said nothing.
+      (this.#head.length > 0 || ending.error !== undefined || this.attempt.attempt > 1);
   }
 
   /**

@@ -72,7 +72,8 @@ export interface RunContextOfPipeline {
   readonly leasePath: string | undefined;
   readonly requestsPath: string | undefined;
   readonly logs: (task: string) => BlobRepository | undefined;
-  readonly open: (signal: AbortSignal) => Promise<void>;
+  /** Opens the pipeline until it is disposed of. */
+  readonly open: (signal: AbortSignal) => Promise<AsyncDisposable>;
   readonly openRunners: (signal: AbortSignal) => Promise<AsyncDisposable>;
 }
 
@@ -90,6 +91,10 @@ export class Pipeline implements AsyncDisposable {
   readonly #resources: Quota;
   readonly #logs = new Map<string, BlobRepository | undefined>();
   #opening: Promise<void> | undefined;
+  /** Whether somebody has called `open()`. */
+  #kept = false;
+  /** How many runs, reports and the like need it open. */
+  #holders = 0;
   #run: Run | undefined;
 
   /**
@@ -116,11 +121,13 @@ export class Pipeline implements AsyncDisposable {
    * @returns Itself.
    */
   async open(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<this> {
-    this.#opening ??= this.#open(options.signal).catch((error) => {
-      this.#opening = undefined;
+    this.#kept = true;
+    try {
+      await this.#ensureOpen(options.signal);
+    } catch (error) {
+      this.#kept = false;
       throw error;
-    });
-    await this.#opening;
+    }
     return this;
   }
 
@@ -128,10 +135,8 @@ export class Pipeline implements AsyncDisposable {
   async close(): Promise<void> {
     this.#run?.stop("stop");
     await this.#run?.finished.catch(() => {});
-    if (this.#opening === undefined) return;
-    await this.#opening.catch(() => {});
-    this.#opening = undefined;
-    await this.session.close();
+    this.#kept = false;
+    await this.#shut();
   }
 
   /** Closes it. */
@@ -161,8 +166,7 @@ export class Pipeline implements AsyncDisposable {
         `Cannot run ${this.name}: it is running already; wait for its end, or stop it`,
       );
     }
-    const wasOpen = this.#opening !== undefined;
-    const run = this.#run = new Run(this.#context(wasOpen), options);
+    const run = this.#run = new Run(this.#context(), options);
     const over = (): void => {
       if (this.#run === run) this.#run = undefined;
     };
@@ -271,6 +275,7 @@ export class Pipeline implements AsyncDisposable {
     options: { readonly force?: boolean; readonly signal?: AbortSignal } = {},
   ): Promise<Outcome> {
     const { outcomes } = this.task(task);
+    await using _open = await this.#hold(options.signal);
     const why = await this.why(task, job);
     if (why.state !== "ready" && !options.force) {
       const unmet = why.conditions.filter((condition) => condition.state !== "met").map((condition) =>
@@ -286,7 +291,7 @@ export class Pipeline implements AsyncDisposable {
     const tasks = await Promise.all(
       [...this.tasks.values()].map((t) => t.name === task && options.force ? forced(t, job) : t),
     );
-    const run = new Run({ ...this.#context(this.#opening !== undefined), tasks }, {
+    const run = new Run({ ...this.#context(), tasks }, {
       only: { task, jobs: [job] },
       signal: options.signal,
     });
@@ -333,7 +338,7 @@ export class Pipeline implements AsyncDisposable {
   async retry(task: string, jobs: readonly Key[] | "failed"): Promise<readonly Key[]> {
     const { outcomes } = this.task(task);
     if (jobs !== "failed") { for (const job of jobs) checkKey(job, "retry", `task ${task}`); }
-    await this.open();
+    await using _open = await this.#hold();
     const again: Key[] = [];
     const failed = jobs === "failed" ? outcomes.failed.keys() : jobs;
     for await (const job of failed) {
@@ -368,7 +373,7 @@ export class Pipeline implements AsyncDisposable {
    * @param list What `removals` has given.
    */
   async remove(list: readonly Removal[]): Promise<void> {
-    await this.open();
+    await using _open = await this.#hold();
     await remove(this, list);
   }
 
@@ -411,6 +416,39 @@ export class Pipeline implements AsyncDisposable {
 
   get #clock(): Clock {
     return this.#init.clock ?? systemClock;
+  }
+
+  async #ensureOpen(signal: AbortSignal | undefined): Promise<void> {
+    const opening = this.#opening ??= this.#open(signal);
+    try {
+      await opening;
+    } catch (error) {
+      if (this.#opening === opening) this.#opening = undefined;
+      throw error;
+    }
+  }
+
+  /** Opens it until this is disposed of; it is then closed, unless somebody else needs it. */
+  async #hold(signal?: AbortSignal): Promise<AsyncDisposable> {
+    this.#holders++;
+    const release = async (): Promise<void> => {
+      if (--this.#holders === 0 && !this.#kept) await this.#shut();
+    };
+    try {
+      await this.#ensureOpen(signal);
+    } catch (error) {
+      await release();
+      throw error;
+    }
+    return { [Symbol.asyncDispose]: release };
+  }
+
+  async #shut(): Promise<void> {
+    const opening = this.#opening;
+    if (opening === undefined) return;
+    this.#opening = undefined;
+    const opened = await opening.then(() => true, () => false);
+    if (opened) await this.session.close();
   }
 
   async #open(signal: AbortSignal | undefined): Promise<void> {
@@ -460,6 +498,9 @@ export class Pipeline implements AsyncDisposable {
   async #openRunners(signal: AbortSignal): Promise<AsyncDisposable> {
     const runners = [...new Set([...this.tasks.values()].map((task) => task.runner))];
     await using stack = new AsyncDisposableStack();
+    if (this.state !== undefined) {
+      for (const name of this.tasks.keys()) await this.#logsOf(name)?.prepare({ signal });
+    }
     for (const runner of runners) {
       await runner.open?.({ state: this.state ?? "", signal });
       stack.defer(async () => await runner.close?.());
@@ -467,7 +508,7 @@ export class Pipeline implements AsyncDisposable {
     return stack.move();
   }
 
-  #context(wasOpen: boolean): RunContextOfPipeline {
+  #context(): RunContextOfPipeline {
     return {
       tasks: [...this.tasks.values()],
       clock: this.#clock,
@@ -477,18 +518,8 @@ export class Pipeline implements AsyncDisposable {
       leasePath: this.state && `${this.state}/lease`,
       requestsPath: this.state && `${this.state}/requests`,
       logs: (task) => this.#logsOf(task),
-      open: async (signal) => void await this.open({ signal }),
-      openRunners: async (signal) => {
-        const runners = await this.#openRunners(signal);
-        return {
-          [Symbol.asyncDispose]: async () => {
-            await runners[Symbol.asyncDispose]();
-            if (wasOpen) return;
-            this.#opening = undefined;
-            await this.session.close();
-          },
-        };
-      },
+      open: (signal) => this.#hold(signal),
+      openRunners: (signal) => this.#openRunners(signal),
     };
   }
 
@@ -504,7 +535,7 @@ export class Pipeline implements AsyncDisposable {
   async #cancelOrphan(name: string, job: Key): Promise<boolean> {
     const { runner } = this.task(name);
     if (!runner.find || !runner.adopt || this.state === undefined) return false;
-    await this.open();
+    await using _open = await this.#hold();
     await using _lease = await takeLease(`${this.state}/lease`, { whenHeld: "wait" });
     const signal = new AbortController().signal;
     await using _runners = await this.#openRunners(signal);
@@ -531,26 +562,21 @@ export class Pipeline implements AsyncDisposable {
   async #report<T>(
     make: (state: PipelineState, found: ReadonlyMap<string, readonly FoundRun[]>) => T | Promise<T>,
   ): Promise<T> {
-    const wasOpen = this.#opening !== undefined;
-    await this.open();
-    try {
-      if (this.#run?.state) return await make(this.#run.state, new Map());
-      const state = new PipelineState(this.tasks.values(), {
-        onTrouble: () => {},
-        onSkipped: () => {},
-        onSettled: () => {},
-      });
-      await state.list();
-      const found = await this.#foundRuns();
-      for (const [task, runs] of found) {
-        for (const { attempt } of runs) {
-          if (attempt.replica === 0) state.task(task).live.put(state.keys.id(attempt.job), true);
-        }
+    await using _open = await this.#hold();
+    if (this.#run?.state) return await make(this.#run.state, new Map());
+    const state = new PipelineState(this.tasks.values(), {
+      onTrouble: () => {},
+      onSkipped: () => {},
+      onSettled: () => {},
+    });
+    await state.list();
+    const found = await this.#foundRuns();
+    for (const [task, runs] of found) {
+      for (const { attempt } of runs) {
+        if (attempt.replica === 0) state.task(task).live.put(state.keys.id(attempt.job), true);
       }
-      return await make(state, found);
-    } finally {
-      if (!wasOpen && !this.#run) await this.close();
     }
+    return await make(state, found);
   }
 
   /** Runs that are under way, whoever started them, where that can be told from here. */
@@ -625,20 +651,21 @@ export class Pipeline implements AsyncDisposable {
   }
 }
 
-/** A task of which one job starts whatever its conditions say. */
+/** A task of which one job starts whatever its conditions say, once. */
 async function forced(task: Task, job: Key): Promise<Task> {
   const chosen = new MemoryBlobRepository(`the job that is launched by force`);
   await chosen.put(job, new Uint8Array());
   const free = (links: Links): Links =>
     Object.fromEntries(Object.entries(links).map(([name, link]) => [name, { ...link, start: "any" }]));
   const links = { ...free(task.links), [FORCED]: requires(chosen) };
-  return { ...task, links, allLinks: { ...free(task.allLinks), ...links } };
+  // `done` goes on to keep it from starting: that is what ends it.
+  return { ...task, links, allLinks: { ...task.allLinks, ...links } };
 }
 
 /** The name of the link that stands for a job launched by force. */
 const FORCED = "$forced";
 
-/** Logs of one task, as files; the folder is made when the first is written. */
+/** Logs of one task, as files. */
 class LogRepository extends FileRepository {
   constructor(folder: string) {
     super(folder, { extension: ".log" });

@@ -51,6 +51,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
   #worked = 0;
   #confirming = false;
   #idle = false;
+  #opened = false;
 
   /** @param context The pipeline. @param options How to run it. */
   constructor(context: RunContextOfPipeline, options: RunOptions) {
@@ -98,9 +99,9 @@ export class Run implements AsyncIterable<PipelineEvent> {
     }));
   }
 
-  /** The state behind, for reports while it runs. */
+  /** The state behind, for reports while it runs; nothing before all repositories were listed. */
   get state(): PipelineState | undefined {
-    return this.#state;
+    return this.#opened ? this.#state : undefined;
   }
 
   /** Ends the attempt at a job. Returns whether there was one. */
@@ -129,7 +130,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
     await using stack = new AsyncDisposableStack();
     stack.defer(() => signal?.removeEventListener("abort", onAbort));
     try {
-      await this.#context.open(this.#aborter.signal);
+      stack.use(await this.#context.open(this.#aborter.signal));
       if (leasePath !== undefined) {
         stack.use(
           await takeLease(leasePath, {
@@ -150,7 +151,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
         );
       }
       if (this.#stopping) coordinator.drain(this.#stopping === "stop");
-      coordinator.poke();
+      coordinator.begin();
       const ended = await this.#quiet.promise;
       coordinator.close();
       return this.#summary(ended, began);
@@ -184,7 +185,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
     const selected = this.#selected();
     for (const task of state.tasks) task.selected = selected(task.task.name);
     await state.list(signal);
-    const coordinator = new Coordinator({
+    const coordinator = this.#coordinator = new Coordinator({
       state,
       clock,
       random,
@@ -201,7 +202,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
       await coordinator.recall(task);
       await coordinator.adopt(task, signal);
     }
-    this.#coordinator = coordinator;
+    this.#opened = true;
     this.#emit({ type: "opened", at: clock.now(), tasks: this.counts(), adopted: coordinator.tally.adopted });
     stack.use(follow({
       state,
