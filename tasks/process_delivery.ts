@@ -29,6 +29,9 @@ export interface NotedOutput {
   readonly staged: boolean;
 }
 
+/** After how long a folder without a run is rubbish, in milliseconds. */
+const ABANDONED = 3_600_000;
+
 /** Drivers that have their values in files of this machine. */
 interface LocalFiles {
   path?(key: string): string;
@@ -144,24 +147,35 @@ export class Delivery {
   /**
    * Whether a script has made an output: a file, or a folder that is not empty.
    *
-   * An output that is gone from its place may have been taken by a coordinator that was killed afterwards: a value that was put in place
-   * after the run had ended is that one.
+   * An output that is gone from its place was taken by a coordinator that was killed afterwards, when that one had come so far as to decide.
    *
+   * @param attempt Which attempt.
    * @param slot Which.
    * @param output Where it was to be.
-   * @param until When the run ended, in milliseconds since 1970.
    * @returns Whether it is there, or was taken before.
    */
-  made(slot: Slot, output: NotedOutput, until: number): "made" | "taken" | "missing" {
+  made(attempt: Attempt, slot: Slot, output: NotedOutput): "made" | "taken" | "missing" {
     const info = lstat(output.path);
     if (info?.isFile && slot.repository.kind !== "filesystem") return "made";
     if (info?.isDirectory && slot.repository.kind === "filesystem") {
       return [...Deno.readDirSync(output.path)].length > 0 ? "made" : "missing";
     }
     if (info !== undefined || !output.staged) return "missing";
-    const value = lstat((slot.repository.driver as LocalFiles).path?.(output.key) ?? "");
-    const put = value?.ctime ?? value?.mtime;
-    return put && put.getTime() >= Math.floor(until) ? "taken" : "missing";
+    return lstat(this.#decision(attempt)) ? "taken" : "missing";
+  }
+
+  /**
+   * Takes note that all that is expected was there, before the first of it is moved: from here on, what is gone has been published.
+   *
+   * @param attempt Which attempt.
+   */
+  decide(attempt: Attempt): void {
+    Deno.mkdirSync(this.folder(attempt), { recursive: true, mode: 0o700 });
+    Deno.writeFileSync(this.#decision(attempt), new Uint8Array());
+  }
+
+  #decision(attempt: Attempt): string {
+    return `${this.folder(attempt)}/complete`;
   }
 
   /**
@@ -217,6 +231,24 @@ export class Delivery {
   async discard(attempt: Attempt, outputs: readonly NotedOutput[]): Promise<void> {
     for (const { path, staged } of outputs) if (staged) await removeTree(path);
     await removeTree(this.folder(attempt));
+  }
+
+  /**
+   * Removes what coordinators that were killed have brought for runs that are no more.
+   *
+   * @param task Of which task.
+   * @param folders The folders of runs that are there.
+   */
+  async sweep(task: string, folders: ReadonlySet<string>): Promise<void> {
+    const root = `${this.#root}/${task}`;
+    if (lstat(root) === undefined) return;
+    for (const { name } of [...Deno.readDirSync(root)]) {
+      const path = `${root}/${name}`;
+      if (folders.has(path)) continue;
+      const age = Date.now() - (lstat(path)?.mtime?.getTime() ?? Date.now());
+      // A younger one may belong to a run that is about to start.
+      if (age > ABANDONED) await removeTree(path);
+    }
   }
 
   /** The error of an output that was not made. */

@@ -18,8 +18,6 @@ export interface Publication {
   readonly slots: readonly Slot[];
   /** Where the script has put them. */
   readonly outputs: readonly NotedOutput[];
-  /** When the run ended, in milliseconds since 1970. */
-  readonly until: number;
   readonly delivery: Delivery;
   readonly executor: Executor<ProcessWork>;
   /** Whether a value is a standard stream. */
@@ -47,7 +45,7 @@ export async function publishOutputs(run: Publication): Promise<Verdict> {
   for (const slot of slots) {
     const output = noted.get(slot.name);
     if (output === undefined) continue;
-    const made = delivery.made(slot, output, run.until);
+    const made = delivery.made(attempt, slot, output);
     if (made === "made") ready.push([slot, output]);
     if (made === "taken") context.published(slot.repository, output.key);
     if (made === "missing" && slot.expected) {
@@ -63,6 +61,7 @@ export async function publishOutputs(run: Publication): Promise<Verdict> {
     }
     context.published(slot.repository, slot.key);
   }
+  if (ready.some(([, { staged }]) => staged)) delivery.decide(attempt);
   try {
     for (const [slot, output] of ready) {
       await delivery.publish(slot, output);

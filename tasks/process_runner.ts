@@ -104,9 +104,12 @@ export class ProcessRunner implements Runner {
     task: string,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<FoundRun, void, void> {
+    const folders = new Set<string>();
     for await (const { attempt, since, where } of this.#plan.executor.list({ ...options, task })) {
+      folders.add(this.#places().folder(attempt));
       yield { attempt, since, where };
     }
+    await this.#places().sweep(task, folders);
   }
 
   /** What a live run writes. */
@@ -184,8 +187,9 @@ export class ProcessRunner implements Runner {
     const status = await this.#end(attempt, context);
     const outputs = parseOutputs(status.notes[OUTPUTS]);
     const release = async (): Promise<void> => {
-      await this.#places().discard(attempt, outputs);
+      // The run first: one that is found without its outputs would look like one that has failed.
       await executor.forget(attempt);
+      await this.#places().discard(attempt, outputs);
     };
     context.located(status.where);
     const base = {
@@ -205,7 +209,7 @@ export class ProcessRunner implements Runner {
       return { ...base, reason: "lost", error: { name: "Lost", message: status.reason } };
     }
     const verdict = status.exitCode === 0
-      ? await this.#publish(attempt, context, outputs, status.until)
+      ? await this.#publish(attempt, context, outputs)
       : this.#failed(status);
     await collectLogs(this.#plan, attempt, context, verdict.reason === "succeeded");
     if (verdict.reason !== "succeeded") await this.#places().discard(attempt, outputs);
@@ -252,7 +256,6 @@ export class ProcessRunner implements Runner {
     attempt: Attempt,
     context: RunContext,
     outputs: readonly NotedOutput[],
-    until: number,
   ): Promise<Pick<Ending, "reason" | "error">> {
     if (attempt.replica > 0) return { reason: "succeeded" };
     const { slots } = await slotsOf(attempt, outputLinks(this.#plan.links), new AbortController().signal);
@@ -263,7 +266,6 @@ export class ProcessRunner implements Runner {
       // The key that the script has worked for counts, whatever its document says by now.
       slots: slots.map((slot) => ({ ...slot, key: keys.get(slot.name) ?? slot.key })),
       outputs,
-      until,
       delivery: this.#places(),
       executor: this.#plan.executor,
       isStream: (slot) => this.#isStream(slot),
