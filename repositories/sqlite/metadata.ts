@@ -161,7 +161,9 @@ export class SqliteMetadataRepository<T = unknown> extends MetadataRepository<T>
   readonly #close: () => void;
 
   /**
-   * @param path The file; a relative one is taken from the current directory as it is now. It is made when it is absent.
+   * Opens nothing yet: the file is opened, and made when it is absent, by the first use.
+   *
+   * @param path The file; a relative one is taken from the current directory as it is now.
    * @param options The name of the table, how lasting a write is, and how long to wait for other processes.
    */
   constructor(path: string | URL, options: SqliteOptions = {}) {
