@@ -109,9 +109,13 @@ export interface Guard {
  */
 export function bind(repository: Repository, key: Key, direction: Direction, guard: Guard): BoundKey {
   const options: OperationOptions = { signal: guard.signal };
-  const guarded = <T>(call: () => T): T => {
-    guard.check();
-    return call();
+  const guarded = <T>(call: () => Promise<T>): Promise<T> => {
+    try {
+      guard.check();
+      return call();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   };
   const base = { key, exists: () => guarded(() => repository.has(key, options)) };
   const writable = direction !== "in";
@@ -125,7 +129,10 @@ export function bind(repository: Repository, key: Key, direction: Direction, gua
         stream: () => guarded(() => blobs.open(key, options)),
         ...(writable && {
           write: (value: string | Content) => guarded(() => blobs.put(key, value, options)),
-          create: () => guarded(() => blobs.create(key, options)),
+          create: () => {
+            guard.check();
+            return blobs.create(key, options);
+          },
         }),
       } as BoundBlobInput;
     }

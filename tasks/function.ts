@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Attempt, StopError } from "../core/attempt.ts";
+import { type Attempt, StopError, type StopReason } from "../core/attempt.ts";
+import type { Bytes } from "../core/bytes.ts";
 import { RepositoryError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { Quota } from "../core/quota.ts";
@@ -93,26 +94,59 @@ export function functionTask<L extends Links>(
   return task;
 }
 
-/** Says that a body no longer publishes: its attempt is over. */
+/** Sees to it that a body publishes nothing once its attempt is over, and that nothing it has begun is left behind. */
 class Gate implements Guard {
   readonly signal: AbortSignal;
   readonly #attempt: Attempt;
   #over = false;
+  #pending: Set<Promise<unknown>> | undefined;
+  #streams: Set<WritableStreamDefaultWriter<Bytes>> | undefined;
 
   constructor(attempt: Attempt, signal: AbortSignal) {
     this.#attempt = attempt;
     this.signal = signal;
   }
 
-  close(): void {
+  /** Whether the attempt is over. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** Ends the attempt: streams that were not closed show nothing. */
+  async close(): Promise<void> {
     this.#over = true;
+    for (const writer of this.#streams ?? []) await writer.abort(this.#late()).catch(() => {});
   }
 
   check(): void {
     this.signal.throwIfAborted();
-    if (!this.#over) return;
+    if (this.#over) throw this.#late();
+  }
+
+  /** Takes note of a write, so that the attempt does not end before it. */
+  track<T>(write: Promise<T>): Promise<T> {
+    const pending = this.#pending ??= new Set();
+    pending.add(write);
+    const over = (): void => void pending.delete(write);
+    write.then(over, over);
+    return write;
+  }
+
+  /** Takes note of a stream that was opened. Returns what to call when it was closed or aborted. */
+  opened(writer: WritableStreamDefaultWriter<Bytes>): () => void {
+    const streams = this.#streams ??= new Set();
+    streams.add(writer);
+    return () => void streams.delete(writer);
+  }
+
+  /** Waits for the writes that the body has not waited for. */
+  async settled(): Promise<void> {
+    while (this.#pending && this.#pending.size > 0) await Promise.all(this.#pending);
+  }
+
+  #late(): RepositoryError {
     const { task, job, attempt } = this.#attempt;
-    throw new RepositoryError(
+    return new RepositoryError(
       "conflict",
       `Cannot use a link of job "${job}" of task ${task}: attempt ${attempt} is over; wait for all that the body has begun before it returns`,
       { operation: "use a link", subject: task, key: job },
@@ -127,6 +161,8 @@ interface Written {
   readonly key: Key;
   readonly expected: boolean;
   seen: boolean;
+  /** What the last write has failed with. */
+  error?: { readonly reason: unknown };
 }
 
 async function runBody(
@@ -135,72 +171,82 @@ async function runBody(
   links: Links,
   body: (context: FunctionContext) => unknown,
 ): Promise<Ending> {
-  const gate = new Gate(attempt, context.signal);
+  const { signal } = context;
+  const gate = new Gate(attempt, signal);
   const outputs: Written[] = [];
-  try {
-    const { job, task, replica } = attempt;
-    const { quota, signal } = context;
-    const base: FunctionContext = {
-      job,
-      task,
-      attempt: attempt.attempt,
-      replica,
-      quota,
-      signal,
-      log: (...values) => context.log(values.map(show).join(" ")),
-    };
-    const bound: Record<string, unknown> = { ...base };
+  const work = async (): Promise<void> => {
+    const bound: Record<string, unknown> = { ...contextOf(attempt, context, gate) };
     for (const name in links) bound[name] = await bindLink(attempt, links, name, gate, outputs, context);
-    await stopped(Promise.resolve(body(bound as unknown as FunctionContext)), context);
-    gate.close();
-    for (const output of outputs) {
-      if (!output.expected || output.seen) continue;
-      if (await output.repository.has(output.key)) {
-        context.published(output.repository, output.key);
-        continue;
-      }
-      return {
-        reason: "missing-output",
-        error: {
-          name: "MissingOutput",
-          message:
-            `The body returned, but "${output.key}" is not in ${output.repository.name} (link ${output.link}); write it, or mark the link { required: false }`,
-        },
-      };
-    }
-    return { reason: "succeeded" };
+    signal.throwIfAborted();
+    await body(bound as unknown as FunctionContext);
+    await gate.settled();
+  };
+  try {
+    await stopped(work, context);
+    // What was stopped has not succeeded, whatever it returns.
+    signal.throwIfAborted();
+    await gate.close();
+    return await missing(outputs, context) ?? { reason: "succeeded" };
   } catch (error) {
-    gate.close();
-    const why = error instanceof StopError
-      ? error.why
-      : context.signal.aborted
-      ? (context.signal.reason as StopError).why
-      : undefined;
-    const reason = ({
-      "timeout": "timed-out",
-      "cancelled": "cancelled",
-      "shutdown": "shut-down",
-      "give-way": "gave-way",
-    } as const)[why!];
-    return { reason: reason ?? "failed", error: recordError(error) };
+    await gate.close();
+    const stop = error instanceof StopError ? error : signal.aborted ? signal.reason : undefined;
+    const reason = stop instanceof StopError ? ENDINGS[stop.why] : "failed";
+    return { reason, error: recordError(error) };
   }
 }
 
-/** Waits for the body; when it shall end and does not, waits no longer than the grace allows. */
-function stopped(body: Promise<unknown>, context: RunContext): Promise<unknown> {
+/** How an attempt has ended that was stopped. */
+const ENDINGS: Readonly<Record<StopReason, Ending["reason"]>> = {
+  "timeout": "timed-out",
+  "cancelled": "cancelled",
+  "shutdown": "shut-down",
+  "give-way": "gave-way",
+};
+
+function contextOf(
+  { job, task, attempt, replica }: Attempt,
+  context: RunContext,
+  gate: Gate,
+): FunctionContext {
+  const log = (...values: readonly unknown[]): void => {
+    if (!gate.over) context.log(values.map(show).join(" "));
+  };
+  return { job, task, attempt, replica, quota: context.quota, signal: context.signal, log };
+}
+
+/** The ending of a job whose body has returned without an output that is expected; nothing when all are there. */
+async function missing(outputs: readonly Written[], context: RunContext): Promise<Ending | undefined> {
+  const { signal } = context;
+  for (const { expected, seen, error, repository, key, link } of outputs) {
+    if (!expected || seen) continue;
+    if (error) throw error.reason;
+    if (await repository.has(key, { signal })) {
+      context.published(repository, key);
+      continue;
+    }
+    const message =
+      `The body returned, but "${key}" is not in ${repository.name} (link ${link}); write it, or mark the link { required: false }`;
+    return { reason: "missing-output", error: { name: "MissingOutput", message } };
+  }
+  return undefined;
+}
+
+/** Waits for the work; when it shall end and does not, waits no longer than the grace allows. */
+function stopped(work: () => Promise<void>, { signal, clock, graceMs }: RunContext): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
     let cancel: (() => void) | undefined;
     const onAbort = (): void => {
-      cancel = context.clock.after(context.graceMs, () => reject(context.signal.reason));
+      cancel = clock.after(graceMs, () => reject(signal.reason));
     };
     const settled = (): void => {
-      context.signal.removeEventListener("abort", onAbort);
+      signal.removeEventListener("abort", onAbort);
       cancel?.();
     };
-    context.signal.addEventListener("abort", onAbort, { once: true });
-    body.then((value) => {
+    signal.addEventListener("abort", onAbort, { once: true });
+    work().then(() => {
       settled();
-      resolve(value);
+      resolve();
     }, (error) => {
       settled();
       reject(error);
@@ -212,12 +258,12 @@ async function bindLink(
   attempt: Attempt,
   links: Links,
   name: string,
-  gate: Guard,
+  gate: Gate,
   outputs: Written[],
   context: RunContext,
 ): Promise<unknown> {
   const link = links[name]!;
-  if (link.view === "none") return undefined;
+  if (link.view === "none" && !link.expected) return undefined;
   const { job, task } = attempt;
   const key = link.key ? await linkKey(task, links, name, job, context.signal) : job;
   if (key === undefined) {
@@ -231,11 +277,11 @@ async function bindLink(
       },
     );
   }
-  if (link.view === "key") {
+  if (link.view === "key" || link.view === "none") {
     if (link.direction === "out") {
       outputs.push({ link: name, repository: link.repository, key, expected: link.expected, seen: false });
     }
-    return key;
+    return link.view === "key" ? key : undefined;
   }
   if (link.view === "value") {
     return await (link.repository as MetadataRepository).get(key, { signal: context.signal });
@@ -265,14 +311,14 @@ function bindOne(
   key: Key,
   link: Link,
   name: string,
-  gate: Guard,
+  gate: Gate,
   outputs: Written[],
   context: RunContext,
   attempt: Attempt,
 ): BoundKey {
   const bound = bind(repository, key, link.direction, gate) as BoundKey & {
     write?: (value: never) => Promise<void>;
-    create?: () => WritableStream<Uint8Array<ArrayBuffer>>;
+    create?: () => WritableStream<Bytes>;
   };
   if (link.direction === "in") return bound;
   const output: Written = {
@@ -303,21 +349,27 @@ function bindOne(
     return Object.assign(bound, write && { write: refuse }, create && { create: refuse });
   }
   if (write) {
-    bound.write = async (value) => {
-      await write(value);
-      wrote();
+    const failed = (reason: unknown): never => {
+      output.error = { reason };
+      throw reason;
     };
+    bound.write = (value) => gate.track(write(value).then(wrote, failed));
   }
   if (create) {
     bound.create = () => {
       const writer = create().getWriter();
+      writer.closed.catch(() => {});
+      const over = gate.opened(writer);
       return new WritableStream({
         write: (chunk) => writer.write(chunk),
-        close: async () => {
-          await writer.close();
-          wrote();
+        close: () => {
+          over();
+          return gate.track(writer.close().then(wrote));
         },
-        abort: (reason) => writer.abort(reason),
+        abort: (reason) => {
+          over();
+          return writer.abort(reason);
+        },
       });
     };
   }

@@ -57,12 +57,12 @@ export interface Outcome {
   readonly earlier?: readonly Outcome[] | undefined;
 }
 
-/** The record of an exception. */
+/** The record of an exception, whatever was thrown: plain texts that any store can keep. */
 export function recordError(error: unknown): RecordedError {
-  if (!(error instanceof Error)) return { name: typeof error, message: String(error) };
-  return {
-    name: error.name,
-    message: error.message,
-    ...(error.stack === undefined ? {} : { stack: error.stack }),
-  };
+  if (!(error instanceof Error)) {
+    const text = typeof error === "string" ? error : Deno.inspect(error, { colors: false });
+    return { name: typeof error, message: text.toWellFormed() };
+  }
+  const stack = typeof error.stack === "string" ? { stack: error.stack.toWellFormed() } : {};
+  return { name: String(error.name).toWellFormed(), message: String(error.message).toWellFormed(), ...stack };
 }
