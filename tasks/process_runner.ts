@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Attempt, StopError } from "../core/attempt.ts";
+import { type Attempt, formatAttempt, StopError } from "../core/attempt.ts";
 import type { Codec } from "../core/codec.ts";
 import { DatataskError, isDatataskError } from "../core/errors.ts";
 import type { Quota } from "../core/quota.ts";
@@ -38,6 +38,9 @@ export interface ProcessPlan {
   readonly mergeStderr: boolean;
   readonly documents: Codec;
 }
+
+/** How long a run that nobody needs any more has to leave politely, in milliseconds. */
+const DISCARD_GRACE_MS = 5000;
 
 /** Notes of a run: what the next coordinator needs in order to publish. */
 const OUTPUTS = "outputs";
@@ -110,6 +113,18 @@ export class ProcessRunner implements Runner {
       yield { attempt, since, where };
     }
     await this.#places().sweep(task, folders);
+  }
+
+  /** Ends a run when it still runs, and gives back all that is kept of it. */
+  async discard(attempt: Attempt): Promise<void> {
+    const { executor } = this.#plan;
+    await executor.stop(attempt, { graceMs: DISCARD_GRACE_MS });
+    for await (const status of executor.list({ task: attempt.task })) {
+      if (formatAttempt(status.attempt) === formatAttempt(attempt)) {
+        await this.#places().discard(attempt, parseOutputs(status.notes[OUTPUTS]));
+      }
+    }
+    await executor.forget(attempt);
   }
 
   /** What a live run writes. */
