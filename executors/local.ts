@@ -104,7 +104,13 @@ class LocalExecutor implements Executor<ProcessWork> {
   async open(options: CallOptions & { readonly state: string }): Promise<void> {
     options.signal?.throwIfAborted();
     const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
-    if (this.#open && this.#open.state !== state) await this.close();
+    if (this.#open && this.#open.state !== state) {
+      throw new ExecutorError(
+        "conflict",
+        `Cannot open executor ${this.name} with its state in ${state}: it is open with ${this.#open.state}; close it first, or make another`,
+        { operation: "open", subject: this.name },
+      );
+    }
     this.#open ??= { state, runs: this.#prepare(state) };
     try {
       await this.#open.runs;

@@ -109,7 +109,8 @@ export class RunStore {
       Deno.mkdirSync(`${fresh}/cwd`);
       if (run.interpreter) Deno.writeTextFileSync(`${fresh}/script`, run.script, { mode: 0o600 });
       if (run.stdin) {
-        await Deno.writeFile(`${fresh}/stdin`, run.stdin, { mode: 0o600, ...(signal && { signal }) });
+        const file = await Deno.open(`${fresh}/stdin`, { write: true, createNew: true, mode: 0o600 });
+        await run.stdin.pipeTo(file.writable, signal ? { signal } : {});
       }
       const text = jobText(head, { ...run, folder, stdin: run.stdin !== undefined });
       Deno.writeTextFileSync(`${fresh}/job`, text, { mode: 0o600 });
