@@ -12,6 +12,7 @@ import type { Random } from "../core/random.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import { FileRepository } from "../repositories/files.ts";
 import { MemoryBlobRepository } from "../repositories/memory.ts";
+import type { KeyDriver } from "../repositories/driver.ts";
 import type { Repository } from "../repositories/repository.ts";
 import { Session } from "../session/session.ts";
 import { type Links, requires } from "../tasks/link.ts";
@@ -44,7 +45,7 @@ const BRAND: unique symbol = Symbol.for("@datatask/datatask/pipeline") as never;
 
 /** What a pipeline is made of. */
 export interface PipelineInit {
-  /** Its tasks, in any order; of equal priority, those given first go first. */
+  /** Its tasks, in any order. Of equal priority, those upstream go first, then those given first; within a task, jobs go by name. */
   readonly tasks: Iterable<Task>;
   /** The resources its repositories and tasks need. */
   readonly session?: Session;
@@ -576,6 +577,7 @@ export class Pipeline implements AsyncDisposable {
         if (attempt.replica === 0) state.task(task).live.put(state.keys.id(attempt.job), true);
       }
     }
+    await state.recall(this.#clock.now());
     return await make(state, found);
   }
 
@@ -603,14 +605,20 @@ export class Pipeline implements AsyncDisposable {
         faults.push(`There are two tasks named ${task.name}; give one of them another name`);
       }
       names.add(task.name);
-      const { identity } = task.outcomes.success.driver;
-      const other = outcomes.get(identity);
-      if (other !== undefined && other !== task.name) {
-        faults.push(
-          `Tasks ${other} and ${task.name} keep their outcomes in the same repository, ${task.outcomes.success.name}; give each its own`,
-        );
+      const { success, failed, attempts } = task.outcomes;
+      for (const repository of [success, failed, attempts]) {
+        const identity = storeOf(repository.driver);
+        const other = outcomes.get(identity);
+        if (other !== undefined) {
+          faults.push(
+            other === task.name
+              ? `Task ${task.name} keeps outcomes of two kinds in one repository, ${repository.name}; give { success, failed, attempts } a repository each`
+              : `Tasks ${other} and ${task.name} keep their outcomes in the same repository, ${repository.name}; give each its own`,
+          );
+          break;
+        }
+        outcomes.set(identity, task.name);
       }
-      outcomes.set(identity, task.name);
       if (!Object.values(task.links).some((link) => link.start === "present" && !link.key)) {
         faults.push(
           `Task ${task.name} requires nothing under the job's own key, so that it has no jobs; add an input(...) or requires(...)`,
@@ -660,6 +668,12 @@ async function forced(task: Task, job: Key): Promise<Task> {
   const links = { ...free(task.links), [FORCED]: requires(chosen) };
   // `done` goes on to keep it from starting: that is what ends it.
   return { ...task, links, allLinks: { ...task.allLinks, ...links } };
+}
+
+/** The identity of the store that a driver's values lie in, under whatever layers that leave the keys as they are. */
+function storeOf(driver: KeyDriver): string {
+  const { derived, identity } = driver;
+  return derived?.by === "same" ? storeOf(derived.parts[0]!) : identity;
 }
 
 /** The name of the link that stands for a job launched by force. */

@@ -69,7 +69,7 @@ export function planReport(
       task: action.task,
       job: state.keys.key(action.job),
       replica: action.replica,
-      attempt: 1,
+      attempt: (state.task(action.task).tries.get(action.job) ?? 0) + 1,
       priority: action.priority,
     })),
     wait: waits.map((wait) => ({ task: wait.task, job: state.keys.key(wait.job), for: wait.for })),

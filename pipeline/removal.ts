@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { UsageError } from "../core/errors.ts";
+import { DatataskError, UsageError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import { Repository } from "../repositories/repository.ts";
 import type { Pipeline } from "./pipeline.ts";
@@ -30,7 +30,12 @@ class Found {
   }
 
   /** Takes note of a value, once; returns whether it is new. Absent values are passed over. */
-  async value(repository: Repository, key: Key, running: boolean): Promise<boolean> {
+  async value(
+    repository: Repository,
+    key: Key,
+    running: boolean,
+    owner?: { readonly task: string; readonly job: Key },
+  ): Promise<boolean> {
     let any = false;
     for (const [identity, driver] of repository.footprint()) {
       const id = `${identity}\0${key}`;
@@ -41,6 +46,7 @@ class Found {
         repository: driver.name,
         key,
         running,
+        owner,
         store,
       });
       any = true;
@@ -55,17 +61,18 @@ class Found {
     this.jobs.add(id);
     const key = this.#state.keys.key(job);
     const running = task.live.set.has(job);
-    const { outcomes, logs } = task.task;
+    const { outcomes, logs, name: taskName } = task.task;
+    const owner = { task: taskName, job: key };
     for (
       const repository of [outcomes.success, outcomes.failed, outcomes.attempts, ...(logs ? [logs] : [])]
-    ) await this.value(repository, key, running);
+    ) await this.value(repository, key, running, owner);
     for (const [name, link] of Object.entries(task.task.links)) {
       if (link.direction !== "out" && link.direction !== "status") continue;
       const target = task.map(name) ? task.map(name)!.target(job) : job;
       if (target === undefined) continue;
       const written = this.#state.keys.key(target);
       for (const repository of [link.repository, ...Object.values(link.cokeyed)]) {
-        await this.value(repository, written, running);
+        await this.value(repository, written, running, owner);
         if (recursive) await this.readers(repository, target);
       }
     }
@@ -131,11 +138,33 @@ export async function removals(
  * @param list What goes.
  */
 export async function remove(pipeline: Pipeline, list: readonly Removal[]): Promise<void> {
-  for (const { names, key, running } of list) {
-    if (!running) continue;
-    for (const task of new Set(names.map((name) => name.split(".")[0]!))) {
-      if (pipeline.tasks.has(task)) await pipeline.cancel(task, key);
-    }
-  }
+  const running = new Map(
+    list.flatMap(({ running, owner }) =>
+      running && owner ? [[`${owner.task}\0${owner.job}`, owner] as const] : []
+    ),
+  );
+  await Promise.all([...running.values()].map(({ task, job }) => end(pipeline, task, job)));
   for (const removal of list.toReversed()) await removal.store.delete(removal.key);
+  // That it was cancelled was recorded in the meantime, and goes too.
+  for (const { task, job } of running.values()) await pipeline.task(task).outcomes.forget(job);
 }
+
+/** Cancels a job that runs, and waits until its end is recorded: what it leaves is to be removed after it, not before. */
+async function end(pipeline: Pipeline, name: string, job: Key): Promise<void> {
+  const { outcomes: { done }, graceMs } = pipeline.task(name);
+  if (!await pipeline.cancel(name, job)) return;
+  const deadline = performance.now() + graceMs + PATIENCE_MS;
+  while (!await done.has(job)) {
+    if (performance.now() > deadline) {
+      throw new DatataskError(
+        "timed-out",
+        `Cannot remove job "${job}" of task ${name}: it was cancelled and does not end; see datatask status, and try again`,
+        { operation: "remove", subject: name, key: job },
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** So long, in milliseconds, the end of a job may take beyond its grace. */
+const PATIENCE_MS = 30_000;

@@ -200,6 +200,8 @@ export interface Removal {
   readonly key: Key;
   /** Whether a job is running that must be stopped first. */
   readonly running: boolean;
+  /** The job whose outcome, log or output it is, where it was found by way of one. */
+  readonly owner?: { readonly task: string; readonly job: Key } | undefined;
   /** Where it is stored. */
   readonly store: Repository;
 }

@@ -8,6 +8,7 @@ import type { Repository, SkippedNames } from "../repositories/repository.ts";
 import type { Task } from "../tasks/task.ts";
 import type { TaskCounts } from "./events.ts";
 import type { KeyMapContext } from "./key_map.ts";
+import { difference } from "./key_set.ts";
 import { KeySpace } from "./key_space.ts";
 import { Observer } from "./observer.ts";
 import { type Producer, TaskState } from "./task_state.ts";
@@ -79,6 +80,23 @@ export class PipelineState implements KeyMapContext {
     const changed = await this.observer.list({ signal });
     await this.settle(signal);
     return changed;
+  }
+
+  /**
+   * For reports outside of a run: finds out which jobs wait for the time of their next attempt. A record that cannot be read counts as none.
+   *
+   * @param now The time, in milliseconds since 1970.
+   */
+  async recall(now: number): Promise<void> {
+    for (const state of this.tasks) {
+      const waiting = difference(state.attempted.set, [state.success.set, state.failed.set, state.live.set]);
+      for (const id of waiting) {
+        const record = await state.task.outcomes.attempts.find(this.keys.key(id)).catch(() => undefined);
+        if (!Array.isArray(record?.outcomes)) continue;
+        state.tries.set(id, record.outcomes.length);
+        if (Date.parse(record.retryAt) > now) state.delayed.put(id, true);
+      }
+    }
   }
 
   /** Waits until nothing is being found out in the background. */

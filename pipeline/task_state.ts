@@ -42,6 +42,8 @@ export class TaskState {
   readonly live: SubscribableSet = new SubscribableSet();
   /** Jobs that wait for the time of their next attempt, or are given up for this run. */
   readonly delayed: SubscribableSet = new SubscribableSet();
+  /** For reports outside of a run: how many attempts jobs have behind them. */
+  readonly tries = new Map<number, number>();
   /** Jobs whose outputs may be used: over, as far as it matters downstream, and not running. */
   readonly settled: LiveSet;
   /** The jobs there are: in all that is required under the job's own key. */
