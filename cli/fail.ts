@@ -49,7 +49,11 @@ export function failureText(error: unknown, debug: boolean, style: Style): strin
   if (error instanceof Deno.errors.BrokenPipe) return "";
   const head = style.red("datatask:");
   const stack = debug && error instanceof Error ? `${stackOf(error)}\n` : "";
-  if (isDatataskError(error)) return `${head} ${lines(describeError(error))}\n${stack}`;
+  if (isDatataskError(error)) {
+    // What a person did wrong is said in full; the cause beneath is for whoever debugs.
+    const text = error.code === "usage" ? error.message : describeError(error);
+    return `${head} ${lines(text)}\n${stack}`;
+  }
   const flag = neededFlag(error);
   if (flag) {
     const what = /Requires (.+?), run again/.exec(describeError(error))?.[1] ?? "a permission";

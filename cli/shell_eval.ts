@@ -37,6 +37,9 @@ function assignments(code: string): string {
   return rest.startsWith("{") ? `(${rest.replace(/;\s*$/, "")})` : rest;
 }
 
+/** Ends in an operator, a comma or a dot: more must follow. */
+const UNFINISHED = /(?:[-*/%=<>&|^,.?:!~]|(?<!\+)\+)\s*$/;
+
 // `with` is what makes names last; code of a Function may use it.
 type Compiled = (scope: object) => Promise<unknown>;
 
@@ -66,7 +69,7 @@ export function isIncomplete(code: string): boolean {
     compile(code);
     return false;
   } catch (error) {
-    return error instanceof SyntaxError && depth(code) > 0;
+    return error instanceof SyntaxError && (depth(code) > 0 || UNFINISHED.test(code));
   }
 }
 
@@ -89,9 +92,10 @@ function depth(code: string): number {
  *
  * @param code JavaScript: an expression, or statements.
  * @param scope Made by {@linkcode newScope}.
- * @returns The value of the expression.
+ * @returns The value of the expression; nothing for a declaration.
  */
 export async function evaluate(code: string, scope: object): Promise<unknown> {
   if (code.trim() === "") return undefined;
-  return await compile(code)(scope);
+  const value = await compile(code)(scope);
+  return assignments(code) === code ? value : undefined;
 }

@@ -1,7 +1,5 @@
 /** `inject`: puts a value into a repository. @module */
-import { readAll } from "../../core/bytes.ts";
-import type { Bytes } from "../../core/bytes.ts";
-import { decodeText } from "../../core/bytes.ts";
+import { type Bytes, readAll } from "../../core/bytes.ts";
 import { isDatataskError, RepositoryError, UsageError } from "../../core/errors.ts";
 import type { BlobRepository } from "../../repositories/blob.ts";
 import type { FilesystemRepository } from "../../repositories/filesystem.ts";
@@ -81,15 +79,12 @@ async function open(context: Context, file: string | undefined): Promise<Readabl
 /** A document written in YAML or JSON, which is YAML too. */
 async function parseDocument(bytes: Bytes, name: string): Promise<unknown> {
   const { yaml } = await import("../../repositories/yaml.ts");
-  let document: unknown;
   try {
-    document = yaml.decode(bytes);
+    return yaml.decode(bytes);
   } catch (error) {
     const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw new UsageError(`Cannot read a document from ${name}: ${reason}; write YAML or JSON`);
   }
-  if (document !== undefined && !(document === null && /^\s*$/.test(decodeText(bytes)))) return document;
-  throw new UsageError(`Cannot read a document from ${name}: it is empty; write YAML or JSON`);
 }
 
 async function putTree(

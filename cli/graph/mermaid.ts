@@ -8,7 +8,7 @@ import { edgeText, nodeLines } from "./labels.ts";
 
 /** Characters that Mermaid would read as its own. */
 function escape(text: string): string {
-  return text.replace(/[#"<>&[\](){}|\\`]/g, (c) => `#${c.charCodeAt(0)};`);
+  return text.replace(/\s+/g, " ").replace(/[#"<>&[\](){}|\\`]/g, (c) => `#${c.charCodeAt(0)};`);
 }
 
 /**

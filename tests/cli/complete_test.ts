@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { completionScript } from "../../cli/completion_scripts.ts";
+import { cli, toy } from "./held_io.ts";
+
+async function proposals(...words: string[]): Promise<string[]> {
+  const it = toy();
+  await it.books.put("emma", "x");
+  await it.books.put("moby-dick", "x");
+  const { code, out, err } = await cli(["complete", "--", ...words], it);
+  assert.deepEqual([code, err], [0, ""]);
+  return out.split("\n").filter((line) => line !== "").map((line) => line.split("\t")[0]!);
+}
+
+Deno.test("complete proposes commands, flags, choices, tasks, repositories and jobs", async () => {
+  assert.deepEqual(await proposals("re"), ["retry", "restore"]);
+  assert.ok(!(await proposals("")).includes("complete"));
+  assert.deepEqual(await proposals("run", "--fa"), ["--fail-fast"]);
+  assert.deepEqual(await proposals("run", "--help"), ["--help"]);
+  assert.deepEqual(await proposals("run", "--progress", "p"), ["plain"]);
+  assert.deepEqual(await proposals("run", "-t", ""), ["count", "report"]);
+  assert.deepEqual(await proposals("why", "c"), ["count"]);
+  assert.deepEqual(await proposals("why", "count", "m"), ["moby-dick"]);
+  assert.deepEqual(await proposals("why", "count", "emma", ""), []);
+  assert.deepEqual(await proposals("cat", "count.bo"), ["count.books"]);
+  assert.deepEqual(await proposals("cat", "count.books", ""), ["emma", "moby-dick"]);
+  assert.deepEqual(await proposals("trace", "emma", "mo"), ["moby-dick"]);
+  assert.deepEqual(await proposals("rm", "-r", "repor"), [
+    "report",
+    "report.words",
+    "report.reports",
+    "report.done",
+    "report.success",
+    "report.failed",
+  ]);
+  assert.deepEqual(await proposals("status", "-p", "x"), [":files"]);
+  assert.deepEqual(await proposals("completions", ""), ["bash", "zsh", "fish"]);
+});
+
+Deno.test("complete keeps silent when there is nothing to propose, whatever is wrong", async () => {
+  assert.deepEqual(await proposals("nope", ""), await proposals(""));
+  const broken = await cli(["complete", "--", "-p", "/nowhere.ts", "why", ""]);
+  assert.deepEqual([broken.code, broken.out, broken.err], [0, "", ""]);
+});
+
+Deno.test("the script for bash completes in bash", async () => {
+  const script = completionScript("bash", "dt-of-test", "ask");
+  const child = await new Deno.Command("bash", {
+    args: [
+      "-c",
+      `ask() { shift 2; printf '%s\\tabout\\n' "got:$#:$1 $2"; }\n${script}
+      COMP_WORDS=(dt-of-test why "c"); COMP_CWORD=2; _dt_of_test_complete; printf '[%s]' "\${COMPREPLY[@]}"`,
+    ],
+    stdout: "piped",
+  }).output();
+  assert.equal(new TextDecoder().decode(child.stdout), "[got:2:why c]");
+});

@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+
+const ROOT = new URL("../../", import.meta.url);
+const CLI = new URL("cli.ts", ROOT).pathname;
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a program of Deno in a folder, as a person would. */
+function deno(cwd: string, ...args: string[]): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-lock", "--no-config", "--quiet", ...args],
+    cwd,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+async function ended(command: Deno.Command): Promise<Ended> {
+  const { code, stdout, stderr } = await command.output();
+  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
+}
+
+/** A folder with a pipeline of slow jobs: `ms` is how long each takes. */
+async function withPipeline(ms: number, use: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.realPath(await Deno.makeTempDir());
+  await Deno.mkdir(`${dir}/in`);
+  for (const job of ["a", "b", "c"]) await Deno.writeTextFile(`${dir}/in/${job}`, job);
+  await Deno.writeTextFile(
+    `${dir}/pipeline.ts`,
+    `import { functionTask } from "${ROOT}tasks/function.ts";
+import { input, output } from "${ROOT}tasks/link.ts";
+import { FileRepository } from "${ROOT}repositories/files.ts";
+import { YamlMetadataRepository } from "${ROOT}repositories/yaml.ts";
+import { Pipeline } from "${ROOT}pipeline/pipeline.ts";
+import { main } from "${ROOT}cli/main.ts";
+const made = new FileRepository("./out");
+const copy = functionTask("copy", {
+  done: YamlMetadataRepository.files("./done"),
+  concurrency: 2,
+  links: { given: input(new FileRepository("./in")), made: output(made) },
+}, async ({ given, made, signal }) => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ${ms});
+  signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); });
+  await promise;
+  await made.write(await given.text());
+});
+const pipeline = new Pipeline({ tasks: [copy] });
+export default pipeline;
+if (import.meta.main) await main(pipeline);
+`,
+  );
+  try {
+    await use(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+Deno.test("cli.ts --help needs no permission", async () => {
+  const { code, out, err } = await ended(deno("/", CLI, "--help"));
+  assert.deepEqual([code, err], [0, ""]);
+  assert.match(out, /^datatask {2}data under keys, work per key\n/);
+});
+
+Deno.test("cli.ts finds the nearest pipeline upward, runs it, and says what was done", () =>
+  withPipeline(1, async (dir) => {
+    await Deno.mkdir(`${dir}/deep/er`, { recursive: true });
+    const status = await ended(deno(`${dir}/deep/er`, "-A", CLI, "status", "--json"));
+    assert.deepEqual([status.code, status.err], [0, ""]);
+    const { code, out, err } = await ended(deno(dir, "-A", CLI, "run"));
+    assert.deepEqual([code, err], [0, ""]);
+    assert.match(out, /^\d\d:\d\d:\d\d copy\/. done in .*\n/);
+    assert.match(out, /\nDone after .*: 3 succeeded, 0 failed\n$/);
+  }));
+
+Deno.test("main() makes a program of a pipeline, and sets its exit code", () =>
+  withPipeline(1, async (dir) => {
+    assert.equal((await ended(deno(dir, "-A", "pipeline.ts", "run", "--quiet"))).code, 0);
+    assert.equal((await ended(deno(dir, "-A", "pipeline.ts", "ls", "copy.made", "--sort"))).out, "a\nb\nc\n");
+    const wrong = await ended(deno(dir, "-A", "pipeline.ts", "why", "cpoy"));
+    assert.deepEqual([wrong.code, wrong.out, wrong.err], [
+      2,
+      "",
+      'datatask: There is no task "cpoy"; did you mean "copy"? List them with "deno run -A pipeline.ts status"\n',
+    ]);
+  }));
+
+Deno.test("a missing permission is named with its flag", () =>
+  withPipeline(1, async (dir) => {
+    const none = await ended(deno(dir, "--no-prompt", CLI, "status"));
+    assert.equal(none.code, 2);
+    assert.match(
+      none.err,
+      /^datatask: Cannot find the current folder; run again with --allow-read \(or -A\)\n$/,
+    );
+    const some = await ended(deno(dir, "--no-prompt", "--allow-read", CLI, "run"));
+    assert.notEqual(some.code, 0);
+    assert.match(some.err, /--allow-write/);
+    assert.doesNotMatch(some.err, /^\s+at /m);
+  }));
+
+Deno.test("there is no pipeline, and it says where it looked", async () => {
+  const dir = await Deno.realPath(await Deno.makeTempDir());
+  try {
+    const { code, err } = await ended(deno(dir, "-A", CLI, "status"));
+    assert.deepEqual([code, err], [
+      2,
+      `datatask: Cannot find a pipeline: there is no pipeline.ts or pipeline.js in ${dir} or above; go to its folder, or name it with -p FILE\n`,
+    ]);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("a reader that leaves early is no error", () =>
+  withPipeline(1, async (dir) => {
+    const script =
+      `${Deno.execPath()} run --no-lock --no-config -q -A ${CLI} ls | true; echo "\${PIPESTATUS[0]}"`;
+    const { stdout, stderr } = await new Deno.Command("bash", { args: ["-c", script], cwd: dir }).output();
+    assert.equal(new TextDecoder().decode(stderr), "");
+    assert.match(new TextDecoder().decode(stdout), /^(0|141)\n$/);
+  }));
+
+/** Starts a run, and waits until two jobs run. */
+async function started(dir: string) {
+  const child = deno(dir, "-A", CLI, "run", "--json").spawn();
+  const out = child.stdout.pipeThrough(new TextDecoderStream());
+  const reader = out.getReader();
+  let text = "";
+  while ((text.match(/"type":"started"/g)?.length ?? 0) < 2) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    text += value;
+  }
+  const rest = (async () => {
+    for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
+    return text;
+  })();
+  return { child, rest, err: new Response(child.stderr).text() };
+}
+
+Deno.test("Ctrl-C waits for the running jobs, starts nothing more, and ends with 130", () =>
+  withPipeline(800, async (dir) => {
+    const { child, rest, err } = await started(dir);
+    child.kill("SIGINT");
+    assert.equal((await child.status).code, 130);
+    assert.equal(
+      await err,
+      "Stopping: nothing more is started; waiting for 2 running jobs. Ctrl-C again to stop them.\n",
+    );
+    const events = (await rest).trimEnd().split("\n").map((line) => JSON.parse(line));
+    const { summary } = events.at(-1);
+    assert.deepEqual([summary.ended, summary.succeeded, summary.failed], ["stopped", 2, 0]);
+  }));
+
+Deno.test("SIGTERM, like a second Ctrl-C, stops the running jobs; they have not failed and run again", () =>
+  withPipeline(60_000, async (dir) => {
+    const { child, rest, err } = await started(dir);
+    child.kill("SIGTERM");
+    assert.equal((await child.status).code, 143);
+    assert.match(await err, /^Stopping 2 running jobs politely; they run again next time\./);
+    const { summary } = JSON.parse((await rest).trimEnd().split("\n").at(-1)!);
+    assert.deepEqual([summary.ended, summary.succeeded, summary.failed], ["stopped", 0, 0]);
+    const status = JSON.parse((await ended(deno(dir, "-A", CLI, "status", "--json"))).out);
+    assert.equal(status.tasks[0].counts.ready, 3);
+  }));
+
+Deno.test("a second run says who runs the pipeline, and ends with 1", () =>
+  withPipeline(60_000, async (dir) => {
+    const { child, rest, err } = await started(dir);
+    const second = await ended(deno(dir, "-A", CLI, "run"));
+    child.kill("SIGTERM");
+    await child.status;
+    await Promise.all([rest, err]);
+    assert.equal(second.code, 1);
+    assert.ok(second.err.includes(String(child.pid)), second.err);
+    assert.match(second.err, /--wait/);
+  }));
