@@ -32,11 +32,15 @@ export {
   MemoryMetadataRepository,
 } from "./memory.ts";
 export { memoryFilesystemDriver, MemoryFilesystemRepository } from "./memory_tree.ts";
+export { cached, type CachedOptions, type CacheLayer } from "./layers/cached.ts";
+export { cachedKeys, type CachedKeysOptions, type KeyCacheLayer } from "./layers/cached_keys.ts";
 export { compressed, type CompressedOptions } from "./layers/compressed.ts";
+export type { Compression } from "./layers/compression.ts";
 export { keeping, type ViewOptions } from "./layers/keeping.ts";
 export { keepingWhere, type KeepingWhereOptions } from "./layers/keeping_where.ts";
 export { observed, type ObservedOptions, type RepositoryOperation } from "./layers/observed.ts";
 export { packed, type PackedOptions } from "./layers/packed.ts";
+export type { KeyTest } from "./layers/wrap.ts";
 export { readOnly } from "./layers/read_only.ts";
 export { type KeyTranslation, prefixed, rekeyed } from "./layers/rekeyed.ts";
 export { retrying, type RetryingOptions } from "./layers/retrying.ts";
@@ -57,8 +61,16 @@ export {
   type Validator,
 } from "./schema.ts";
 export { and } from "./combine/and.ts";
+export {
+  ContentAddressedRepository,
+  type DamagedFile,
+  type GarbageReport,
+} from "./combine/content_addressed.ts";
 export { except } from "./combine/except.ts";
+export { fallback, type FallbackOptions } from "./combine/fallback.ts";
 export { filter } from "./combine/filter.ts";
+export { type BlobItem, type FilesystemItem, fixed, type Item, type MetadataItem } from "./combine/fixed.ts";
+export type { Manifest, ManifestEntry } from "./combine/manifest.ts";
 export { map } from "./combine/map.ts";
 export { or } from "./combine/or.ts";
 export { overlay } from "./combine/overlay.ts";

@@ -14,6 +14,7 @@ import type {
   TreeEntry,
   WriteOptions,
 } from "../driver.ts";
+import { resolveInTree, treeParts } from "../tree.ts";
 import { checkLevel, damagedBlob } from "./compressed.ts";
 import { type Compression, openCompressor } from "./compression.ts";
 import { TarEntries } from "./tar_entries.ts";
@@ -71,6 +72,10 @@ export function packed(options: PackedOptions = {}): (blobs: BlobDriver) => File
         },
       }),
       entries: entriesOf,
+      async open(key: Key, path: string, opts?: OperationOptions) {
+        treeParts(path); // Refused before the archive is opened.
+        return await resolveInTree(await entriesOf(key, opts), path);
+      },
       async write(key: Key, entries: AsyncIterable<TreeEntry>, opts?: WriteOptions) {
         opts?.signal?.throwIfAborted();
         const coder = compression && await openCompressor(compression, level);
