@@ -44,6 +44,10 @@ export function styles(enabled: boolean): Style {
 
 // deno-lint-ignore no-control-regex -- escape sequences begin with a control character
 const ESCAPE = /\x1b\[[0-9;]*m/g;
+// deno-lint-ignore no-control-regex -- the same; what is split keeps what is in parentheses
+const ESCAPES_KEPT = /(\x1b\[[0-9;]*m)/;
+// deno-lint-ignore no-control-regex -- control characters are what is replaced
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u;
 
@@ -55,7 +59,6 @@ const WIDE =
  */
 export function widthOf(text: string): number {
   const plain = text.replace(ESCAPE, "");
-  // deno-lint-ignore no-control-regex -- the range is that of ASCII
   if (/^[\x20-\x7e]*$/.test(plain)) return plain.length;
   let width = 0;
   for (const character of plain) width += WIDE.test(character) ? 2 : /\p{Mn}/u.test(character) ? 0 : 1;
@@ -74,7 +77,7 @@ export function truncate(text: string, width: number): string {
   if (width <= 0) return "";
   let out = "";
   let used = 0;
-  for (const part of text.split(/(\x1b\[[0-9;]*m)/)) {
+  for (const part of text.split(ESCAPES_KEPT)) {
     if (part.startsWith("\x1b[")) {
       out += part;
       continue;
@@ -128,9 +131,8 @@ export function pad(text: string, width: number, side: "left" | "right" = "left"
  * @returns The same on one line, without control characters.
  */
 export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex -- control characters are what is replaced
   return text.replace(/\s*\r?\n\s*/g, " ").replace(
-    /[\x00-\x1f\x7f-\x9f]/g,
+    CONTROL,
     (c) => c === "\t" ? " " : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
 }

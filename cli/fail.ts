@@ -20,19 +20,21 @@ export const EXIT = {
  * The exit code for an error.
  *
  * @param error Anything caught.
- * @returns 2 for what a person wrote wrongly, 141 when nobody reads the output any more, else 1.
+ * @returns 2 for what a person wrote wrongly (a missing permission too), 141 when nobody reads the output any more, else 1.
  */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Deno.errors.BrokenPipe) return EXIT.pipeClosed;
   if (isDatataskError(error, "usage") || isDatataskError(error, "invalid-definition")) return EXIT.usage;
-  if (isDatataskError(error, "invalid-key")) return EXIT.usage;
+  if (isDatataskError(error, "invalid-key") || neededFlag(error)) return EXIT.usage;
   return EXIT.failed;
 }
 
 /** The flag that a refused operation needs, as the platform names it. */
 function neededFlag(error: unknown): string | undefined {
   for (let at = error; at instanceof Error; at = at.cause) {
-    if (at instanceof Deno.errors.NotCapable) return /(--allow-[a-z-]+)/.exec(at.message)?.[1];
+    // A module that may not be read is a TypeError with the same words.
+    const flag = /Requires .+ access to .+, run again with the (--allow-[a-z-]+) flag/.exec(at.message)?.[1];
+    if (flag) return flag;
   }
   return undefined;
 }

@@ -9,7 +9,7 @@ import type { Pipeline } from "../pipeline/pipeline.ts";
  * Does what the command line says with this pipeline, and sets the exit code of the process. Nothing of the command line is loaded before
  * this is called.
  *
- * ```ts no-eval
+ * ```ts ignore
  * // pipeline.ts: run it with  deno run -A pipeline.ts run
  * import { main, Pipeline } from "@datatask/datatask";
  *

@@ -43,52 +43,51 @@ export async function checkRepositories(pipeline: Pipeline): Promise<readonly Ch
   return checks;
 }
 
-async function checkOne({ names, repository, writes }: Known): Promise<Check> {
-  const name = names[0]!;
+/** What a listing has shown. */
+interface Listing {
+  readonly count: number;
+  readonly skipped: number;
+  readonly first: readonly Key[];
+}
+
+async function list(repository: Repository): Promise<Listing> {
   const first: Key[] = [];
   let count = 0;
   let skipped = 0;
+  for await (const page of repository.pages({ onSkipped: (_name, _some, n) => skipped = n })) {
+    count += page.length;
+    if (first.length < SAMPLE) first.push(...page.slice(0, SAMPLE - first.length));
+  }
+  return { count, skipped, first };
+}
+
+async function checkOne({ names, repository, writes }: Known): Promise<Check> {
+  const name = names[0]!;
+  const bad = (text: string, advice: string): Check => ({ name, state: "fail", text, advice });
+  let listing: Listing;
   try {
-    for await (const page of repository.pages({ onSkipped: (_name, _some, n) => skipped = n })) {
-      count += page.length;
-      if (first.length < SAMPLE) first.push(...page.slice(0, SAMPLE - first.length));
-    }
+    listing = await list(repository);
   } catch (error) {
-    return {
-      name,
-      state: "fail",
-      text: describeError(error),
-      advice: "see that its store is there and can be reached",
-    };
+    return bad(describeError(error), "see that its store is there and can be reached");
   }
   if (writes && !repository.driver.supports.writable) {
-    return {
-      name,
-      state: "fail",
-      text: `${repository.name} cannot be written, and a task writes it`,
-      advice: "link another repository, or leave readOnly out",
-    };
+    return bad(
+      `${near(repository.name)} cannot be written, and a task writes it`,
+      "link another repository, or leave readOnly out",
+    );
   }
   const damaged = repository.kind === "metadata"
-    ? await readBack(repository as MetadataRepository, first)
+    ? await readBack(repository as MetadataRepository, listing.first)
     : undefined;
-  if (damaged) {
-    return {
-      name,
-      state: "fail",
-      text: damaged,
-      advice: "mend the document, or delete it with rm so that it is made again",
-    };
-  }
-  const text = `${near(repository.name)}, ${counted(count, "key")}${writes ? ", writable" : ""}`;
-  return skipped > 0
-    ? {
-      name,
-      state: "warn",
-      text: `${text}; ${counted(skipped, "name")} skipped`,
-      advice: "names that are no valid keys are never jobs: rename them",
-    }
-    : { name, state: "ok", text };
+  if (damaged) return bad(damaged, "mend the document, or delete it with rm so that it is made again");
+  const text = `${near(repository.name)}, ${counted(listing.count, "key")}${writes ? ", writable" : ""}`;
+  if (listing.skipped === 0) return { name, state: "ok", text };
+  return {
+    name,
+    state: "warn",
+    text: `${text}; ${counted(listing.skipped, "name")} skipped`,
+    advice: "names that are no valid keys are never jobs: rename them",
+  };
 }
 
 async function readBack(repository: MetadataRepository, keys: readonly Key[]): Promise<string | undefined> {

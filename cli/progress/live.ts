@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { describeError } from "../../core/errors.ts";
 import type { PipelineEvent, TaskCounts } from "../../pipeline/events.ts";
-import { printable, type Style, truncate } from "../ansi.ts";
+import { type Style, truncate } from "../ansi.ts";
 import type { Io } from "../io.ts";
 import { ProgressModel } from "./model.ts";
 import { Painter } from "./painter.ts";
+import { skippedText, troubleText } from "./plain.ts";
 import { renderProgress } from "./render.ts";
 
 /** The least time between two pictures, in milliseconds. */
@@ -51,10 +51,8 @@ export class LiveProgress {
     this.#changed = true;
     this.#opened ||= event.type === "opened";
     this.#model.apply(event);
-    if (event.type === "trouble") this.#print(`trouble: ${printable(event.message)}${causeOf(event)}`);
-    if (event.type === "skipped-names") {
-      this.#print(`skipped ${event.count} names that are no valid keys in ${event.repository}`);
-    }
+    if (event.type === "trouble") this.#print(troubleText(event));
+    if (event.type === "skipped-names") this.#print(skippedText(event));
   }
 
   /** Says something beneath the display. */
@@ -94,9 +92,4 @@ export class LiveProgress {
     this.#options.io.out(`${this.#options.style.yellow(truncate(text, 500))}\n`);
     this.#paint();
   }
-}
-
-function causeOf(event: PipelineEvent & { readonly type: "trouble" }): string {
-  const text = event.error === undefined ? "" : printable(describeError(event.error));
-  return text === "" || event.message.includes(text) ? "" : `: ${text}`;
 }

@@ -8,6 +8,7 @@ import { formatDuration } from "../../core/duration.ts";
 import { describeError } from "../../core/errors.ts";
 import type { PipelineEvent } from "../../pipeline/events.ts";
 import { printable } from "../ansi.ts";
+import { near } from "../near.ts";
 import { outcomeText } from "../outcome_text.ts";
 import { amount, counted } from "../rows.ts";
 
@@ -72,14 +73,9 @@ export class PlainProgress {
           }: ${outcomeText(event.outcome)}`,
         );
       case "trouble":
-        return this.#line(event.at, `trouble: ${printable(event.message)}${causeOf(event)}`);
+        return this.#line(event.at, troubleText(event));
       case "skipped-names":
-        return this.#line(
-          event.at,
-          `skipped ${counted(event.count, "name")} that ${
-            event.count === 1 ? "is no valid key" : "are no valid keys"
-          } in ${event.repository}: ${event.names.map((name) => printable(JSON.stringify(name))).join(", ")}`,
-        );
+        return this.#line(event.at, skippedText(event));
       case "lease-waiting":
         return this.#line(
           event.at,
@@ -127,6 +123,29 @@ export class PlainProgress {
   #line(at: number, text: string): void {
     this.#options.write(`${this.#time(at)} ${text}`);
   }
+}
+
+/**
+ * What is said of names that are no keys.
+ *
+ * @param event The event.
+ * @returns How many, where, and the first few.
+ */
+export function skippedText(event: PipelineEvent & { readonly type: "skipped-names" }): string {
+  const names = event.names.map((name) => printable(JSON.stringify(name))).join(", ");
+  return `skipped ${counted(event.count, "name")} that ${
+    event.count === 1 ? "is no valid key" : "are no valid keys"
+  } in ${near(event.repository)}: ${names}${event.count > event.names.length ? ", …" : ""}`;
+}
+
+/**
+ * What is said of trouble.
+ *
+ * @param event The event.
+ * @returns What, and what lies beneath it, on one line.
+ */
+export function troubleText(event: PipelineEvent & { readonly type: "trouble" }): string {
+  return near(`trouble: ${printable(event.message)}${causeOf(event)}`);
 }
 
 function causeOf(event: PipelineEvent & { readonly type: "trouble" }): string {

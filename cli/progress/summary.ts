@@ -26,13 +26,16 @@ export interface NextCommands {
  */
 export function summaryLines(summary: RunSummary, next: NextCommands): string[] {
   const all = sumCounts(Object.values(summary.tasks));
-  const idle = summary.started + summary.adopted + summary.succeeded + summary.failed === 0;
+  const idle = summary.started + summary.adopted + summary.succeeded + summary.failed + summary.stuck === 0;
   const standing = [
     ...(all.blocked > 0 ? [`${amount(all.blocked)} blocked`] : []),
     ...(remaining(all) > 0
       ? [`${amount(remaining(all))} ${summary.ended === "complete" ? "waiting" : "left to do"}`]
       : []),
   ];
+  if (summary.stuck > 0) {
+    standing.push(`${amount(summary.stuck)} left for the next run by trouble that is not theirs`);
+  }
   const lines = idle && summary.ended !== "stopped"
     ? [
       [`Nothing to do: ${counted(all.done, "job")} done`, `${amount(all.failed)} failed`, ...standing].join(
@@ -64,10 +67,10 @@ const TITLES: Readonly<Record<RunSummary["ended"], string>> = {
  *
  * @param summary What it has done.
  * @param interrupted The code of the signal that has ended it, if one has.
- * @returns 0 when all is well, 1 when jobs have failed or are blocked, else that of the signal.
+ * @returns 0 when all is well, 1 when jobs have failed, are blocked or could not be run, else that of the signal.
  */
 export function runExitCode(summary: RunSummary, interrupted: number | undefined): number {
   if (interrupted !== undefined && summary.ended === "stopped") return interrupted;
   const all = sumCounts(Object.values(summary.tasks));
-  return summary.failed + all.failed + all.blocked > 0 ? EXIT.failed : EXIT.ok;
+  return summary.failed + summary.stuck + all.failed + all.blocked > 0 ? EXIT.failed : EXIT.ok;
 }

@@ -10,7 +10,6 @@ import { MemoryFilesystemRepository } from "../../repositories/memory_tree.ts";
 import { Pipeline } from "../../pipeline/pipeline.ts";
 import { functionTask } from "../../tasks/function.ts";
 import { input, output } from "../../tasks/link.ts";
-import type { Outcome } from "../../tasks/outcome.ts";
 
 /** What a test decides. */
 export interface HeldOptions {
@@ -71,7 +70,7 @@ export function toy(): Toy {
   const reports = new MemoryBlobRepository("the reports");
   const settings = new MemoryMetadataRepository("the settings");
   const trees = new MemoryFilesystemRepository("the trees");
-  const done = new MemoryMetadataRepository<Outcome>("what is counted");
+  const done = new MemoryMetadataRepository("what is counted");
   const count = functionTask("count", {
     done,
     description: "Counts words",
