@@ -47,6 +47,8 @@ export class ContentAddressedRepository extends FilesystemRepository {
   readonly #manifests: MetadataRepository<Manifest>;
 
   /**
+   * Keeps trees in two repositories.
+   *
    * @param blobs Where contents lie: a repository that holds nothing else, and belongs to this one.
    * @param manifests Where the documents lie.
    */

@@ -78,8 +78,11 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
  * @throws {RepositoryError} With code `invalid-key`.
  */
 export function fixed(repository: BlobRepository, key: Key): BlobItem;
+/** One document: see the first form. */
 export function fixed<T>(repository: MetadataRepository<T>, key: Key): MetadataItem<T>;
+/** One tree of files: see the first form. */
 export function fixed(repository: FilesystemRepository, key: Key): FilesystemItem;
+/** One item of any kind: see the first form. */
 export function fixed(repository: AnyRepository, key: Key): Item;
 export function fixed(repository: AnyRepository, key: Key): Item {
   checkKey(key, "fix", repository.name);

@@ -22,8 +22,11 @@ import { watchParts } from "./watch_parts.ts";
  * @throws {DefinitionError} When there are none.
  */
 export function or(...parts: [BlobRepository, ...BlobRepository[]]): BlobRepository;
+/** Documents: see the first form. */
 export function or<T>(...parts: [MetadataRepository<T>, ...MetadataRepository<T>[]]): MetadataRepository<T>;
+/** Trees of files: see the first form. */
 export function or(...parts: [FilesystemRepository, ...FilesystemRepository[]]): FilesystemRepository;
+/** Repositories of several kinds, by their keys: see the first form. */
 export function or(...parts: AnyRepository[]): Repository;
 export function or(...parts: AnyRepository[]): Repository {
   if (parts.length === 0) {

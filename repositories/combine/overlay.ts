@@ -21,10 +21,12 @@ import { watchParts } from "./watch_parts.ts";
  * @returns A repository of their kind.
  */
 export function overlay(top: BlobRepository, ...below: BlobRepository[]): BlobRepository;
+/** Documents: see the first form. */
 export function overlay<T>(
   top: MetadataRepository<T>,
   ...below: MetadataRepository<T>[]
 ): MetadataRepository<T>;
+/** Trees of files: see the first form. */
 export function overlay(top: FilesystemRepository, ...below: FilesystemRepository[]): FilesystemRepository;
 export function overlay(top: AnyRepository, ...below: AnyRepository[]): AnyRepository {
   const parts = [top, ...below];
