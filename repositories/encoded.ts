@@ -41,7 +41,11 @@ export function encoded<T = unknown>(blobs: BlobDriver, codec: Codec<T>): Metada
     name,
     identity: `${codec.name}:${blobs.identity}`,
     supports: { ...blobs.supports, ranges: false },
-    derived: { by: "same", parts: [blobs] },
+    derived: {
+      by: "same",
+      parts: [blobs],
+      over: ([part]) => encoded(part as BlobDriver, codec) as KeyDriver,
+    },
     get,
     async getMany(keys, options) {
       options?.signal?.throwIfAborted();

@@ -5,7 +5,7 @@
  */
 import { DefinitionError, RepositoryError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
-import type { Layer, MetadataDriver } from "./driver.ts";
+import type { KeyDriver, Layer, MetadataDriver } from "./driver.ts";
 import { memoised } from "./memory_store.ts";
 
 /** A validator of the Standard Schema kind, as valibot, zod, arktype and others make them. */
@@ -81,7 +81,11 @@ export function validated<T = unknown>(
     const { getMany, beside, name } = inner;
     return {
       ...inner,
-      derived: { by: "same", parts: [inner] },
+      derived: {
+        by: "same",
+        parts: [inner],
+        over: ([part]) => layer(part as MetadataDriver<T>) as KeyDriver,
+      },
       async set(key, value, opts) {
         opts?.signal?.throwIfAborted();
         await checkThat("write", value, key, name);
