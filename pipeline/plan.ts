@@ -210,11 +210,13 @@ export function plan(snapshot: Snapshot, policy: Policy = {}): Plan {
     }
   }
   if (!anyReplicas) return { actions: starts, waits, overtakes };
-  return {
-    actions: [...replicate(snapshot, starts, room, real), ...starts.filter((action) => action.replica === 0)],
-    waits,
-    overtakes,
-  };
+  const replicas = replicate(snapshot, starts, room, real);
+  const [stops, more] = [replicas.filter(isStop), replicas.filter((action) => !isStop(action))];
+  return { actions: [...stops, ...starts, ...more], waits, overtakes };
+}
+
+function isStop(action: Action): boolean {
+  return action.do === "stop";
 }
 
 function best(cursors: readonly Cursor[]): Cursor {
