@@ -23,7 +23,7 @@ import {
 const SOON = 5;
 const LATE = 200;
 
-/** How long a coordinator that lives may take from the folder to the start, in milliseconds. */
+/** How long a coordinator or a shell that lives may take from the folder to the claim, in milliseconds. */
 const START_MS = 30_000;
 
 /** How long a claim may stay without its first line, in milliseconds: it is one write away. */
@@ -45,6 +45,8 @@ export interface OwnRun {
   shell: LocalShell;
   /** Whether it has ended. */
   over: boolean;
+  /** Whether it has left nothing running. */
+  clean: boolean;
   /** Whether its shell may run another. */
   reuse: boolean;
   /** The most memory that was seen, in bytes. */
@@ -93,29 +95,33 @@ export class LocalRuns {
   /** Starts a run. */
   async start(attempt: Attempt, run: NewRun, signal: AbortSignal | undefined): Promise<void> {
     const name = `${attempt.task}/${attempt.job}.${attempt.replica}.${attempt.attempt}`;
-    const head = await this.store.create(attempt, run, signal);
-    let shell: LocalShell;
+    const shell = this.#shell();
+    let head: JobHead;
     try {
-      shell = this.#shell();
+      head = await this.store.create(attempt, run, [shell.pid, shell.name], signal);
     } catch (error) {
-      await this.store.remove(name);
+      this.#idle.push(shell);
       throw error;
     }
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const own: OwnRun = { head, ended, shell, over: false, reuse: true, peak: undefined };
+    const own: OwnRun = { head, ended, shell, over: false, clean: false, reuse: true, peak: undefined };
     this.#own.set(name, own);
+    const sent = shell.send(name);
     void this.#see(name, own).then(() => {
       own.over = true;
       resolve();
     });
+    await sent;
   }
 
   async #see(name: string, own: OwnRun): Promise<void> {
     for (let tries = 1;; tries++) {
       const { shell } = own;
       this.#memory.add(shell.pid);
-      const answer = await shell.run(name);
+      if (tries > 1) await shell.send(name);
+      const answer = await shell.answer(name);
       own.peak = this.#memory.take(shell.pid);
+      own.clean = answer === "clean" && own.reuse;
       if (answer === "clean" && own.reuse && !this.#closed && this.#idle.length < MAX_IDLE) {
         this.#idle.push(shell);
       } else await shell.end();
@@ -219,7 +225,7 @@ export class LocalRuns {
   /** Whether a run that nobody has claimed is about to be. */
   async #beingStarted({ head }: StoredRun, own: OwnRun | undefined): Promise<boolean> {
     if (own || head.boot !== this.#identity.boot || Date.now() - head.since > START_MS) return false;
-    return await isCoordinator(head.by);
+    return await isCoordinator(head.by) || await isShell(...head.shell);
   }
 
   #base(attempt: Attempt, { head, record }: StoredRun) {
@@ -315,8 +321,9 @@ export class LocalRuns {
 
   /** Gives back what is kept of a run. */
   async forget(name: string): Promise<void> {
+    const clean = this.#own.get(name)?.clean;
     this.#own.delete(name);
-    await this.store.remove(name);
+    await (clean && !this.#closed ? this.store.recycle(name) : this.store.remove(name));
   }
 
   async #drop(name: string): Promise<void> {
@@ -334,6 +341,7 @@ export class LocalRuns {
     this.#closed = true;
     const idle = this.#idle.splice(0);
     const busy = [...this.#own.values()].filter((own) => !own.over);
+    await this.store.close();
     await Promise.all([...idle.map((shell) => shell.end()), ...busy.map(({ shell }) => shell.leave())]);
   }
 }

@@ -22,6 +22,7 @@ export class LocalShell {
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  readonly #root: string;
   #waiting = 0;
 
   /**
@@ -29,6 +30,7 @@ export class LocalShell {
    * @param environment The environment of all its runs, and whether it is added to this process's own.
    */
   constructor(root: string, environment: { readonly clear: boolean; readonly add: Record<string, string> }) {
+    this.#root = root;
     this.name = `datatask-${crypto.randomUUID()}`;
     this.#child = new Deno.Command("/bin/sh", {
       args: ["-c", WRAPPER, this.name],
@@ -60,13 +62,22 @@ export class LocalShell {
   }
 
   /**
-   * Has it run a job.
+   * Has it run a job. Once this returns it will, whatever becomes of this process.
    *
    * @param name The folder of the run.
-   * @returns How that ended.
    */
-  async run(name: string): Promise<ShellAnswer> {
-    this.#writer.write(encodeText(name + "\n")).catch(() => {});
+  async send(name: string): Promise<void> {
+    // When it is gone `answer` says so.
+    await this.#writer.write(encodeText(name + "\n")).catch(() => {});
+  }
+
+  /**
+   * Waits for the end of the job that was sent.
+   *
+   * @param name The folder of the run.
+   * @returns How it ended.
+   */
+  async answer(name: string): Promise<ShellAnswer> {
     let line = "";
     const decoder = new TextDecoder();
     while (!line.endsWith("\n")) {
@@ -78,7 +89,8 @@ export class LocalShell {
     if (left.includes("?")) return "used";
     for (const pid of left) {
       const row = await lookUp(Number(pid));
-      if (row !== undefined && row.session === this.pid && !row.zombie) return "used";
+      if (row === undefined || row.zombie) continue;
+      if (row.session === this.pid || worksIn(row.pid, `${this.#root}/${name}`)) return "used";
     }
     return "clean";
   }
@@ -96,5 +108,14 @@ export class LocalShell {
   async leave(): Promise<void> {
     await this.#writer.close().catch(() => {});
     await this.#reader.cancel().catch(() => {});
+  }
+}
+
+/** Whether a process that has left the session still works in the folder of a run. */
+function worksIn(pid: number, folder: string): boolean {
+  try {
+    return Deno.readLinkSync(`/proc/${pid}/cwd`).startsWith(folder + "/");
+  } catch {
+    return false;
   }
 }

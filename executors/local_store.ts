@@ -7,7 +7,7 @@
  * @module
  */
 import { type Attempt, formatAttempt } from "../core/attempt.ts";
-import type { Bytes } from "../core/bytes.ts";
+import { type Bytes, encodeText } from "../core/bytes.ts";
 import { advice, classifySystemError, ExecutorError } from "../core/errors.ts";
 import { isKey } from "../core/key.ts";
 import { type JobHead, jobHead, jobText, parseRecord, type RunRecord, VOID } from "./local_wrapper.ts";
@@ -15,6 +15,9 @@ import { isCoordinator, type OwnIdentity } from "./process_identity.ts";
 
 /** Folders that are being filled. No task is called that: its name begins with a dot. */
 const STAGING = ".new";
+
+/** How many used folders are kept for other runs at the most. */
+const MAX_SPARE = 64;
 
 /** What a folder holds, when it is known that it is one. */
 export interface StoredRun {
@@ -53,6 +56,24 @@ function tryRemove(path: string): void {
   }
 }
 
+/** Writes a file over what is there, which is much cheaper than removing it and making another. */
+function writeOver(path: string, bytes: Uint8Array): void {
+  using file = Deno.openSync(path, { write: true, create: true, mode: 0o600 });
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+  file.truncateSync(bytes.length);
+}
+
+/** Makes a used folder as good as new; `false` when its run has left more than what every run leaves. */
+function isClean(folder: string): boolean {
+  tryRemove(`${folder}/record`);
+  tryRemove(`${folder}/stdout`);
+  for (const { name } of Deno.readDirSync(folder)) if (name !== "cwd" && name !== "job") return false;
+  const cwd = Deno.lstatSync(`${folder}/cwd`);
+  if (!cwd.isDirectory || ((cwd.mode ?? 0) & 0o700) !== 0o700) return false;
+  for (const _ of Deno.readDirSync(`${folder}/cwd`)) return false;
+  return true;
+}
+
 const isNotEmpty = (error: unknown): boolean =>
   error instanceof Deno.errors.AlreadyExists || /not empty|exists/i.test((error as Error).message);
 
@@ -63,6 +84,8 @@ export class RunStore {
   readonly #identity: OwnIdentity;
   readonly #made = new Set<string>();
   #next = 0;
+  /** Folders that were used and are empty again: making and removing a folder costs more than a run. */
+  readonly #spare: string[] = [];
   readonly #unique = crypto.randomUUID().slice(0, 8);
 
   /**
@@ -95,31 +118,45 @@ export class RunStore {
    *
    * @param attempt Which.
    * @param run What it shall be.
+   * @param shell Who is to run it.
    * @param signal When to stop.
    * @returns What is kept of it.
    */
-  async create(attempt: Attempt, run: NewRun, signal: AbortSignal | undefined): Promise<JobHead> {
+  async create(
+    attempt: Attempt,
+    run: NewRun,
+    shell: readonly [pid: number, name: string],
+    signal: AbortSignal | undefined,
+  ): Promise<JobHead> {
     const name = RunStore.nameOf(attempt);
     const { by, boot } = this.#identity;
-    const fresh = `${this.root}/${STAGING}/${by[0]}.${by[1]}.${this.#unique}.${this.#next++}`;
+    const spare = this.#spare.pop();
+    const fresh = spare ?? this.#staging();
     const folder = `${this.root}/${name}`;
-    const head: JobHead = { version: 1, since: Date.now(), by, boot, notes: run.notes };
+    const head: JobHead = { version: 1, since: Date.now(), by, shell, boot, notes: run.notes };
     try {
-      Deno.mkdirSync(fresh, { mode: 0o700 });
-      Deno.mkdirSync(`${fresh}/cwd`);
+      if (spare === undefined) {
+        Deno.mkdirSync(fresh, { mode: 0o700 });
+        Deno.mkdirSync(`${fresh}/cwd`);
+      }
       if (run.interpreter) Deno.writeTextFileSync(`${fresh}/script`, run.script, { mode: 0o600 });
       if (run.stdin) {
         const file = await Deno.open(`${fresh}/stdin`, { write: true, createNew: true, mode: 0o600 });
         await run.stdin.pipeTo(file.writable, signal ? { signal } : {});
       }
       const text = jobText(head, { ...run, folder, stdin: run.stdin !== undefined });
-      Deno.writeTextFileSync(`${fresh}/job`, text, { mode: 0o600 });
+      writeOver(`${fresh}/job`, encodeText(text));
       await this.#show(fresh, name, attempt);
       return head;
     } catch (error) {
       await Deno.remove(fresh, { recursive: true }).catch(() => {});
       throw error;
     }
+  }
+
+  #staging(): string {
+    const [pid, started] = this.#identity.by;
+    return `${this.root}/${STAGING}/${pid}.${started}.${this.#unique}.${this.#next++}`;
   }
 
   async #show(fresh: string, name: string, attempt: Attempt): Promise<void> {
@@ -216,6 +253,30 @@ export class RunStore {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       });
     }
+  }
+
+  /**
+   * Removes a folder whose run has left nothing, and keeps it for another where it is as good as new.
+   *
+   * @param name Which.
+   */
+  async recycle(name: string): Promise<void> {
+    if (this.#spare.length >= MAX_SPARE) return await this.remove(name);
+    const folder = this.#staging();
+    try {
+      // Gone from here on, in one step; what follows concerns nobody but us.
+      Deno.renameSync(`${this.root}/${name}`, folder);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      throw error;
+    }
+    if (isClean(folder)) this.#spare.push(folder);
+    else await Deno.remove(folder, { recursive: true });
+  }
+
+  /** Removes the folders that are kept for another run. */
+  async close(): Promise<void> {
+    for (const folder of this.#spare.splice(0)) await Deno.remove(folder, { recursive: true });
   }
 
   /** All runs, by folder. */

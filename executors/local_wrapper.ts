@@ -32,7 +32,7 @@ while read -r _d; do
   exec 9>&-
   _l= _e=
   read -r _x _x _x _x _e 2>/dev/null </proc/loadavg
-  if [ -n "$_e" ] && [ "$_e" -ge "$_b" ] && [ "$((_e - _b))" -le 64 ]; then
+  if [ -n "$_e" ] && [ "$_e" -ge "$_b" ] && [ "$((_e - _b))" -le 256 ]; then
     while [ "$_b" -lt "$_e" ]; do
       _b=$((_b + 1))
       [ -d "/proc/$_b" ] && _l="$_l $_b"
@@ -52,6 +52,8 @@ export interface JobHead {
   readonly since: number;
   /** The coordinator: its process, and when that began. */
   readonly by: readonly [pid: number, started: string];
+  /** The shell that is to run it: its pid and its name. */
+  readonly shell: readonly [pid: number, name: string];
   /** Since when the machine is up: pids mean nothing in another life of it. */
   readonly boot: string;
   /** What was to be kept. */

@@ -4,7 +4,8 @@ import { testExecutor } from "../../testing/executor_suite.ts";
 
 /** Names of what is left of runs in a state folder. */
 function leftovers(state: string): string[] {
-  return [...Deno.readDirSync(`${state}/runs`)].flatMap(({ name }) =>
+  // What lies in .new is kept for other runs until the executor is closed.
+  return [...Deno.readDirSync(`${state}/runs`)].filter(({ name }) => name !== ".new").flatMap(({ name }) =>
     [...Deno.readDirSync(`${state}/runs/${name}`)].map((entry) => `${name}/${entry.name}`)
   );
 }

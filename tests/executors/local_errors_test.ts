@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { type ErrorCode, isDatataskError } from "../../core/errors.ts";
+import type { Executor, ProcessWork } from "../../executors/executor.ts";
+import { localExecutor } from "../../executors/local.ts";
+import { localError } from "../../executors/local_store.ts";
+
+const attempt = { task: "work", job: "one", replica: 0, attempt: 1 };
+const work = (script: string, environment: Record<string, string> = {}): ProcessWork => ({
+  kind: "process",
+  script,
+  environment,
+  mergeStderr: true,
+  notes: {},
+});
+
+async function says(code: ErrorCode, message: RegExp, call: () => Promise<unknown>): Promise<void> {
+  await assert.rejects(call, (error) => {
+    assert(isDatataskError(error, code), `${code}, not ${error}`);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+async function withExecutor(
+  call: (executor: Executor<ProcessWork>, state: string) => Promise<void>,
+): Promise<void> {
+  const state = Deno.makeTempDirSync();
+  const executor = localExecutor();
+  await executor.open({ state });
+  try {
+    await call(executor, state);
+  } finally {
+    await executor.close();
+    Deno.removeSync(state, { recursive: true });
+  }
+}
+
+const refused: readonly (readonly [string, string, Record<string, string>, RegExp])[] = [
+  [
+    "an interpreter that is not there",
+    "#!/no/such\n",
+    {},
+    /^Cannot start work\/one: the interpreter \/no\/such of its first line is not there; install it, or write #!\/usr\/bin\/env and its name$/,
+  ],
+  [
+    "an interpreter that is a folder",
+    "#!/usr\n",
+    {},
+    /the interpreter \/usr of its first line is a folder; name the program$/,
+  ],
+  [
+    "an interpreter that is not executable",
+    "#!/etc/passwd\n",
+    {},
+    /the interpreter \/etc\/passwd of its first line is not executable; set its mode, or name another$/,
+  ],
+  ["an interpreter below a file", "#!/etc/passwd/x\n", {}, /is not there: a part of its path is no folder$/],
+  [
+    "an interpreter without a path",
+    "#!python\n",
+    {},
+    /its first line names no interpreter by an absolute path: #!python$/,
+  ],
+  [
+    "line ends of Windows",
+    "#!/bin/sh\r\n",
+    {},
+    /its first line ends in a carriage return; save the script with line ends of Unix$/,
+  ],
+  [
+    "NUL in a script",
+    "a\0b",
+    {},
+    /its script holds a NUL character; scripts are text, bytes go into a link$/,
+  ],
+  ["NUL in a variable", "", { A: "a\0b" }, /the environment variable A holds a NUL character$/],
+  [
+    "a bad name of a variable",
+    "",
+    { "A B": "" },
+    /"A B" is no name for an environment variable; use letters, digits and "_"$/,
+  ],
+];
+
+for (const [what, script, environment, message] of refused) {
+  Deno.test(`localExecutor() refuses ${what}`, () =>
+    withExecutor(async (executor, state) => {
+      await says("cannot-start", message, () =>
+        executor.start(attempt, work(script, environment), { quota: {} }));
+      assert.deepEqual(
+        [...Deno.readDirSync(`${state}/runs`)].map((e) =>
+          e.name
+        ),
+        [".new"],
+      );
+    }));
+}
+
+Deno.test("localExecutor() says what is wrong with a call", () =>
+  withExecutor(async (executor, state) => {
+    await executor.start(attempt, work("sleep 60"), { quota: {} });
+    await says(
+      "already-exists",
+      /^Cannot start work\/one: it was started before; wait for it, or stop and forget it$/,
+      () => executor.start(attempt, work(""), { quota: {} }),
+    );
+    await says("conflict", /^Cannot forget work\/one on local: it still runs; stop it, or wait for it$/, () =>
+      executor.forget(attempt));
+    await executor.stop(attempt, { graceMs: 10_000 });
+    await executor.forget(attempt);
+    await says(
+      "unknown-run",
+      /^Cannot wait for work\/one on local: no such run is kept; it was never started, or was forgotten$/,
+      () =>
+        executor.wait(attempt),
+    );
+    await says("invalid-key" as ErrorCode, /not a valid key/, () =>
+      executor.start({ ...attempt, job: "../x" }, work(""), { quota: {} }));
+    await says("conflict", /it is open with .*; close it first, or make another$/, () =>
+      executor.open({ state: `${state}-other` }));
+  }));
+
+Deno.test("localExecutor() says that it is not open", async () => {
+  await says(
+    "cannot-start",
+    /^Cannot start work\/one on executor local: it is not open; call open\(\) first$/,
+    () => localExecutor().start(attempt, work(""), { quota: {} }),
+  );
+});
+
+Deno.test("localExecutor() says that its state cannot be written", async () => {
+  const file = Deno.makeTempFileSync();
+  try {
+    await says(
+      "io",
+      /^Cannot open executor local with its state in .*: .*(Not a directory|os error 20)/,
+      () => localExecutor().open({ state: file }),
+    );
+  } finally {
+    Deno.removeSync(file);
+  }
+});
+
+Deno.test("localExecutor() says that the disk is full, and what to do", () => {
+  const full = Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
+  const error = localError("start work/one on local", full, "cannot-start");
+  assert(isDatataskError(error, "no-space"));
+  assert.match(
+    error.message,
+    /^Cannot start work\/one on local: No space left on device \(os error 28\); free some space/,
+  );
+});
+
+for (
+  const [missing, flags, message] of [
+    ["--allow-run", ["--allow-read", "--allow-write"], /Cannot .*run access.*--allow-run/],
+    [
+      "--allow-write",
+      ["--allow-read", "--allow-run"],
+      /Cannot open executor local .*write access.*--allow-write/,
+    ],
+  ] as const
+) {
+  Deno.test(`localExecutor() names ${missing} where it is missing, leaves nothing, and prompts nobody`, async () => {
+    const state = Deno.makeTempDirSync();
+    try {
+      const code = `
+        import { localExecutor } from ${
+        JSON.stringify(new URL("../../executors/local.ts", import.meta.url).href)
+      };
+        const executor = localExecutor();
+        try {
+          await executor.open({ state: ${JSON.stringify(state)} });
+          await executor.start(${JSON.stringify(attempt)}, ${JSON.stringify(work("true"))}, { quota: {} });
+        } catch (error) { console.log(error.code, error.message); }
+      `;
+      const file = `${state}/main.ts`;
+      Deno.writeTextFileSync(file, code);
+      const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "--no-check", "--no-prompt", ...flags, file],
+      }).output();
+      const said = new TextDecoder().decode(stdout);
+      assert.match(said, /^denied /, said + new TextDecoder().decode(stderr));
+      assert.match(said, message);
+    } finally {
+      Deno.removeSync(state, { recursive: true });
+    }
+  });
+}
+
+Deno.test("localExecutor() works with the permissions it names, without all of them", async () => {
+  const state = Deno.makeTempDirSync();
+  try {
+    const code = `
+      import { localExecutor } from ${
+      JSON.stringify(new URL("../../executors/local.ts", import.meta.url).href)
+    };
+      const one = localExecutor();
+      const attempt = ${JSON.stringify(attempt)};
+      await one.open({ state: ${JSON.stringify(state)} });
+      await one.start(attempt, ${JSON.stringify(work("sleep 60 & sleep 60"))}, { quota: {} });
+      await one.close();
+      const two = localExecutor();
+      await two.open({ state: ${JSON.stringify(state)} });
+      const before = await Array.fromAsync(two.list());
+      await two.stop(attempt, { graceMs: 10000 });
+      const after = await two.wait(attempt);
+      await two.forget(attempt);
+      console.log(before[0].state, after.signal);
+    `;
+    const file = `${state}/main.ts`;
+    Deno.writeTextFileSync(file, code);
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--no-prompt", "--allow-read", "--allow-write", "--allow-run", file],
+    }).output();
+    assert.equal(new TextDecoder().decode(stdout), "running SIGTERM\n", new TextDecoder().decode(stderr));
+  } finally {
+    Deno.removeSync(state, { recursive: true });
+  }
+});
