@@ -20,14 +20,14 @@ import type { Task } from "../tasks/task.ts";
 import { assertHistory } from "./history.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { type StandIn, StandIns } from "./stand_ins.ts";
-import { remakeTask } from "./remake_task.ts";
+import { type Body, remakeTask } from "./remake_task.ts";
 
 /** A body in place of a task's own. Made by {@linkcode fake}. */
 export interface Fake {
   /** The name of the task. */
   readonly task: string;
   /** What to do for a job. */
-  readonly body: (context: never) => unknown;
+  readonly body: Body;
 }
 
 /**
@@ -71,6 +71,8 @@ export class PipelineTest implements AsyncDisposable {
   readonly #events: PipelineEvent[] = [];
   readonly #standIns: StandIns;
   readonly #reading = new Map<Run, Promise<void>>();
+  /** How many bodies are at work. */
+  #working = 0;
 
   /**
    * @param pipeline The pipeline to test. Neither its session nor its repositories are touched.
@@ -90,9 +92,8 @@ export class PipelineTest implements AsyncDisposable {
     const tasks: Task[] = [];
     for (const task of pipeline.tasks.values()) {
       try {
-        tasks.push(
-          remakeTask(task, (repository) => this.#standIns.of(repository) as Repository, fakes.get(task.name)),
-        );
+        const replace = (repository: Repository): Repository => this.#standIns.of(repository);
+        tasks.push(remakeTask(task, replace, fakes.get(task.name), this.#watch));
       } catch (error) {
         if (!(error instanceof DefinitionError)) throw error;
         faults.push(...error.faults);
@@ -130,7 +131,7 @@ export class PipelineTest implements AsyncDisposable {
     const over = run.finished.then(() => true, () => true);
     let [still, seen] = [0, 0];
     while (!await Promise.race([over, nextTurn()])) {
-      const quiet = this.#events.length === seen && run.running().length === 0;
+      const quiet = this.#events.length === seen && this.#working === 0;
       seen = this.#events.length;
       still = quiet ? still + 1 : 0;
       if (still >= TURNS) this.clock.advanceToNext();
@@ -202,6 +203,16 @@ export class PipelineTest implements AsyncDisposable {
     await this.pipeline.close();
     await Promise.all(this.#reading.values());
   }
+
+  /** A body that is counted while it is at work. */
+  readonly #watch = (body: Body): Body => async (context) => {
+    this.#working++;
+    try {
+      return await body(context);
+    } finally {
+      this.#working--;
+    }
+  };
 
   async #read(run: Run): Promise<void> {
     try {

@@ -11,6 +11,7 @@ export * from "./filesystem_suite.ts";
 export * from "./trees.ts";
 export * from "./faulty_files.ts";
 export { assertHistory } from "./history.ts";
+export type { Body } from "./remake_task.ts";
 export { type Fake, fake, PipelineTest, testPipeline, type TestPipelineOptions } from "./harness.ts";
 export type { StandIn } from "./stand_ins.ts";
 export { ManualClock, manualClock } from "./manual_clock.ts";

@@ -11,19 +11,24 @@ import { type FunctionRunner, functionTask, type FunctionTaskOptions } from "../
 import type { Link, Links } from "../tasks/link.ts";
 import type { Task } from "../tasks/task.ts";
 
+/** The body of a function task, of whatever links. */
+export type Body = (context: never) => unknown;
+
 /**
  * Makes a task anew over other repositories: with its own body when it is a function task, or with another one.
  *
  * @param task The task.
  * @param replace Gives the repository to put in place of one.
  * @param body What to do for a job, in place of the task's own.
+ * @param watch Put around the body.
  * @returns A function task that is like the task in all else.
  * @throws {DefinitionError} When it has no body of its own and none is given.
  */
 export function remakeTask(
   task: Task,
   replace: (repository: Repository) => Repository,
-  body: ((context: never) => unknown) | undefined,
+  body: Body | undefined,
+  watch: (body: Body) => Body,
 ): Task {
   const own = (task.runner as Partial<FunctionRunner>).body;
   const chosen = body ?? own;
@@ -36,11 +41,8 @@ export function remakeTask(
     Object.entries(task.links).map(([name, link]) => [name, remakeLink(link, replace)]),
   );
   const pool = own ? { pool: task.runner.pool } : {};
-  return functionTask(
-    task.name,
-    { ...optionsOf(task, links, replace), ...pool },
-    (chosen ?? (() => {})) as () => unknown,
-  );
+  const watched = watch(chosen ?? (() => {}));
+  return functionTask(task.name, { ...optionsOf(task, links, replace), ...pool }, watched as () => unknown);
 }
 
 function remakeLink(link: Link, replace: (repository: Repository) => Repository): Link {
