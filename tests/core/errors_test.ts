@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import {
+  advice,
+  classifySystemError,
+  DatataskError,
+  DefinitionError,
+  describeError,
+  isDatataskError,
+  NotFoundError,
+  RepositoryError,
+} from "../../core/errors.ts";
+
+Deno.test("isDatataskError knows the errors of any copy of the package", async () => {
+  // The query makes it another module: what a second loaded copy is.
+  const copy: typeof import("../../core/errors.ts") = await import(
+    new URL("../../core/errors.ts?copy", import.meta.url).href
+  );
+  const foreign = new copy.NotFoundError("gone");
+  assert(!(foreign instanceof DatataskError));
+  assert(isDatataskError(foreign));
+  assert(isDatataskError(foreign, "not-found"));
+  assert(!isDatataskError(foreign, "io"));
+  assert(!isDatataskError(new Error("x")));
+  assert(!isDatataskError({ code: "io" }));
+});
+
+Deno.test("an error keeps its code, context and cause", () => {
+  const cause = new Error("beneath");
+  const error = new RepositoryError("io", "above", { operation: "read", key: "one", cause });
+  assert.equal(error.name, "RepositoryError");
+  assert.equal(error.code, "io");
+  assert.equal(error.cause, cause);
+  assert.deepEqual(error.context, { operation: "read", key: "one" });
+  assert.equal(new NotFoundError("x").code, "not-found");
+});
+
+Deno.test("DefinitionError lists all faults", () => {
+  assert.equal(new DefinitionError("one").message, "one");
+  const error = new DefinitionError(["one", "two"]);
+  assert.equal(error.message, "2 faults:\n- one\n- two");
+  assert.deepEqual(error.faults, ["one", "two"]);
+});
+
+Deno.test("describeError tells what lies beneath, once", () => {
+  const cause = new Error("disk full");
+  assert.equal(describeError(new Error("cannot write", { cause })), "cannot write (disk full)");
+  assert.equal(describeError(new Error("cannot write: disk full", { cause })), "cannot write: disk full");
+  assert.equal(describeError("text"), "text");
+  assert.equal(describeError(new TypeError()), "TypeError");
+});
+
+Deno.test("classifySystemError knows what the platform means", async () => {
+  const caught = await Deno.readFile("/no/such/file").catch((error) => error);
+  assert.equal(classifySystemError(caught), "not-found");
+  assert.equal(classifySystemError(Object.assign(new Error(), { code: "ENOSPC" })), "no-space");
+  assert.equal(classifySystemError(new Deno.errors.PermissionDenied()), "denied");
+  assert.equal(classifySystemError(new Deno.errors.ConnectionRefused()), "unavailable");
+  assert.equal(classifySystemError(Object.assign(new Error(), { code: "EIO" })), "io");
+  assert.equal(classifySystemError(new Error("anything")), undefined);
+  assert.equal(advice("no-space"), "; free some space, or put it elsewhere, and run again");
+  assert.equal(advice("io"), "");
+});
