@@ -146,16 +146,22 @@ export class ObservedKeys extends SubscribableSet {
     });
   }
 
-  /** The first listing numbers the keys, in the order of names where there are not too many. */
+  /** The first listing numbers the keys that are new, in the order of names where there are not too many. */
   async #first(fresh: KeySet, options: OperationOptions): Promise<void> {
-    const pages: (readonly Key[])[] = [];
-    let count = 0;
+    let unknown: Key[] = [];
+    const take = (): void => {
+      for (const key of unknown) fresh.add(this.#keys.id(key));
+      unknown = [];
+    };
     for await (const page of this.#pages(options)) {
-      pages.push(page);
-      count += page.length;
+      for (const key of page) {
+        const id = this.#keys.known(key);
+        if (id === undefined) unknown.push(key);
+        else fresh.add(id);
+      }
+      if (unknown.length > SORTED) take();
     }
-    for (const page of count <= SORTED ? [pages.flat().sort()] : pages) {
-      for (const key of page) fresh.add(this.#keys.id(key));
-    }
+    unknown.sort();
+    take();
   }
 }

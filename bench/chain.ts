@@ -1,0 +1,119 @@
+/**
+ * A chain of two tasks over YAML documents and files, against a bare loop that writes the same files by temp and rename; and a run with
+ * nothing to do, against ninja on as many targets where ninja is there.
+ *
+ * `deno run -A bench/chain.ts [JOBS] [NOOP_JOBS]`
+ */
+import { FileRepository, functionTask, input, output, Pipeline, YamlMetadataRepository } from "../mod.ts";
+
+const jobs = Number(Deno.args[0] ?? 5000);
+const finished = Number(Deno.args[1] ?? 100_000);
+const root = await Deno.makeTempDir({ prefix: "datatask-bench-" });
+
+function pipelineIn(
+  folder: string,
+): { readonly pipeline: Pipeline; readonly source: YamlMetadataRepository<{ n: number }> } {
+  const source = YamlMetadataRepository.files<{ n: number }>(`${folder}/source`);
+  const middle = YamlMetadataRepository.files<{ n: number }>(`${folder}/middle`);
+  const end = new FileRepository(`${folder}/end`, { extension: ".txt" });
+  const first = functionTask("first", {
+    done: YamlMetadataRepository.files(`${folder}/done-first`),
+    links: { source: input(source), middle: output(middle) },
+  }, async ({ source, middle }) => {
+    await middle.write({ n: (await source.get()).n + 1 });
+  });
+  const second = functionTask("second", {
+    done: YamlMetadataRepository.files(`${folder}/done-second`),
+    links: { middle: input(middle), end: output(end) },
+  }, async ({ middle, end }) => {
+    await end.write(`${(await middle.get()).n}\n`);
+  });
+  return { pipeline: new Pipeline({ tasks: [first, second], state: `${folder}/state` }), source };
+}
+
+/** Reads what the tasks read and writes what they leave, outcomes included, by temp and rename, one after the other. */
+function bare(from: string, to: string, outcome: Uint8Array): void {
+  for (const name of ["middle", "end", "done-first", "done-second"]) {
+    Deno.mkdirSync(`${to}/${name}`, { recursive: true });
+  }
+  const put = (path: string, bytes: Uint8Array): void => {
+    Deno.writeFileSync(`${path}.tmp`, bytes, { createNew: true });
+    Deno.renameSync(`${path}.tmp`, path);
+  };
+  for (let i = 0; i < jobs; i++) {
+    const document = Deno.readFileSync(`${from}/source/job-${i}.yaml`);
+    put(`${to}/middle/job-${i}.yaml`, document);
+    put(`${to}/done-first/job-${i}.yaml`, outcome);
+    put(`${to}/end/job-${i}.txt`, Deno.readFileSync(`${to}/middle/job-${i}.yaml`));
+    put(`${to}/done-second/job-${i}.yaml`, outcome);
+  }
+}
+
+const time = async (work: () => void | Promise<unknown>): Promise<number> => {
+  const begun = performance.now();
+  await work();
+  return performance.now() - begun;
+};
+
+const ratios: number[] = [];
+for (let round = 0; round < 3; round++) {
+  const folder = `${root}/chain-${round}`;
+  const { pipeline, source } = pipelineIn(folder);
+  await source.prepare();
+  for (let i = 0; i < jobs; i++) await source.set(`job-${i}`, { n: i });
+  const ours = await time(async () => {
+    const { succeeded } = await pipeline.run().finished;
+    if (succeeded !== 2 * jobs) throw new Error(`${succeeded} of ${2 * jobs} jobs succeeded`);
+  });
+  const outcome = Deno.readFileSync(`${folder}/done-second/job-0.yaml`);
+  const theirs = await time(() => bare(folder, `${root}/bare-${round}`, outcome));
+  ratios.push(theirs / ours);
+  console.log(
+    `chain of 2 x ${jobs}: ${ours.toFixed(0)} ms (${(2e3 * jobs / ours).toFixed(0)} jobs/s), bare loop ${
+      theirs.toFixed(0)
+    } ms, ratio ${(theirs / ours).toFixed(2)}`,
+  );
+}
+console.log(`chain ratio, median: ${ratios.sort()[1]!.toFixed(2)} (goal 0.7)`);
+
+const folder = `${root}/noop`;
+const { pipeline } = pipelineIn(folder);
+for (const name of ["source", "middle", "end", "done-first", "done-second"]) {
+  Deno.mkdirSync(`${folder}/${name}`, { recursive: true });
+  const extension = name === "end" ? "txt" : "yaml";
+  for (let i = 0; i < finished; i++) {
+    Deno.writeFileSync(`${folder}/${name}/job-${i}.${extension}`, new Uint8Array());
+  }
+}
+for (let round = 0; round < 3; round++) {
+  const ms = await time(async () => {
+    const { started } = await pipeline.run().finished;
+    if (started !== 0) throw new Error("There was something to do");
+  });
+  console.log(`nothing to do over ${finished} x 2 jobs: ${ms.toFixed(0)} ms`);
+}
+await ninja();
+await Deno.remove(root, { recursive: true });
+
+/** The same number of targets for ninja, all of them made. */
+async function ninja(): Promise<void> {
+  const at = `${root}/ninja`;
+  Deno.mkdirSync(`${at}/a`, { recursive: true });
+  Deno.mkdirSync(`${at}/b`);
+  Deno.mkdirSync(`${at}/c`);
+  let text = "rule copy\n  command = cp $in $out\n  generator = 1\n";
+  for (let i = 0; i < finished; i++) {
+    for (const name of ["a", "b", "c"]) Deno.writeFileSync(`${at}/${name}/${i}`, new Uint8Array());
+    text += `build b/${i}: copy a/${i}\nbuild c/${i}: copy b/${i}\n`;
+  }
+  Deno.writeTextFileSync(`${at}/build.ninja`, text);
+  const run = (...args: string[]): Promise<Deno.CommandOutput> =>
+    new Deno.Command("ninja", { args: ["-C", at, ...args], stdout: "null", stderr: "null" }).output();
+  try {
+    // A generator needs no log of earlier builds: with outputs newer than inputs there is nothing to do.
+    const touch = await time(() => run());
+    console.log(`ninja, nothing to do over as many targets: ${touch.toFixed(0)} ms`);
+  } catch {
+    console.log("ninja is not there; nothing to compare with");
+  }
+}
