@@ -1,0 +1,119 @@
+/**
+ * The client of S3 as a resource of a session.
+ *
+ * @module
+ */
+import { type Duration, parseDuration } from "../../core/duration.ts";
+import { S3Client, type S3ClientConfig } from "../../deps/aws_s3.ts";
+import type { OpenResource } from "../../session/resource.ts";
+import { bodyTimeouts, contentMd5, retryReports } from "./middleware.ts";
+
+/** A request that failed and is going to be tried again. */
+export interface S3Retry {
+  /** The request: `"PutObject"`. */
+  readonly request: string;
+  /** Which try it was, from 1. */
+  readonly attempt: number;
+  /** Why it failed. */
+  readonly error: unknown;
+}
+
+/** Options of a client of S3. What is left out is taken from the environment and the files of AWS, as their own tools do. */
+export interface S3ClientOptions {
+  /** The address of a store that is not AWS: `"https://s3.example.org"`. */
+  readonly endpoint?: string | undefined;
+  /** The region. @default What the environment says; `"us-east-1"` when there is an endpoint. */
+  readonly region?: string | undefined;
+  /** The keys, or a function that gives them. @default The usual chain: environment, profile, role of the machine. */
+  readonly credentials?: S3ClientConfig["credentials"];
+  /** Write the bucket into the path of the address rather than into its host. @default true when there is an endpoint that is not AWS */
+  readonly pathStyle?: boolean | undefined;
+  /** Certificates of authorities to trust, in PEM: for a store with a certificate of your own. */
+  readonly ca?: string | undefined;
+  /** How long the store may take to answer a request; requests with a large body get longer. @default "60s" */
+  readonly timeout?: Duration | undefined;
+  /** How long connecting may take. @default "10s" */
+  readonly connectTimeout?: Duration | undefined;
+  /** How many times to try a request in all. @default 5 */
+  readonly maxAttempts?: number | undefined;
+  /** Slow down when the store says that it is too much, and speed up again by and by. @default true */
+  readonly adaptive?: boolean | undefined;
+  /** How many connections to hold at most. @default 64 */
+  readonly connections?: number | undefined;
+  /** Told of each request that is tried again. */
+  readonly onRetry?: ((retry: S3Retry) => void) | undefined;
+}
+
+/**
+ * A client of S3, for `session.resource`. It opens no connection by itself: the first request does.
+ *
+ * @param options Where the store is, who asks, and how patient to be.
+ * @returns What opens the client.
+ * @example A bucket as a resource
+ * ```ts
+ * import { Session } from "@datatask/datatask";
+ * import { S3BucketRepository, s3Client } from "@datatask/datatask/s3";
+ * import assert from "node:assert/strict";
+ *
+ * const session = new Session();
+ * const bucket = session.resource("bucket", s3Client({ endpoint: "http://127.0.0.1:9000" }));
+ * const books = new S3BucketRepository(bucket, { bucket: "library", prefix: "books/", suffix: ".txt" });
+ * assert.equal(books.name, "s3 library/books/*.txt");
+ * ```
+ */
+export function s3Client(options: S3ClientOptions = {}): OpenResource<S3Client> {
+  return (stack) => {
+    const client = createS3Client(options);
+    stack.defer(() => client.destroy());
+    return client;
+  };
+}
+
+/**
+ * A client of S3 outside a session. Call its `destroy()` when it is no longer needed.
+ *
+ * @param options Where the store is, who asks, and how patient to be.
+ * @returns The client.
+ */
+export function createS3Client(options: S3ClientOptions = {}): S3Client {
+  const { endpoint, credentials, ca } = options;
+  const region = options.region ?? environmentRegion() ?? (endpoint === undefined ? undefined : "us-east-1");
+  const timeout = parseDuration(options.timeout ?? "60s", "timeout");
+  const agent = { maxSockets: options.connections ?? 64, keepAlive: true };
+  const client = new S3Client({
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+    ...(credentials === undefined ? {} : { credentials }),
+    forcePathStyle: options.pathStyle ?? (endpoint !== undefined && !isAws(endpoint)),
+    maxAttempts: options.maxAttempts ?? 5,
+    retryMode: options.adaptive ?? true ? "adaptive" : "standard",
+    // Checksums beside the signature, which covers the body: many stores that speak like S3 refuse them.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: {
+      requestTimeout: timeout,
+      throwOnRequestTimeout: true,
+      connectionTimeout: parseDuration(options.connectTimeout ?? "10s", "timeout of connecting"),
+      httpAgent: agent,
+      httpsAgent: ca === undefined ? agent : { ...agent, ca },
+    },
+  });
+  contentMd5(client);
+  bodyTimeouts(client, timeout);
+  if (options.onRetry) retryReports(client, options.onRetry);
+  return client;
+}
+
+/** Whether an address is one of AWS. */
+export function isAws(endpoint: string): boolean {
+  return /(^|\.)amazonaws\.com(\.cn)?$/.test(new URL(endpoint).hostname);
+}
+
+function environmentRegion(): string | undefined {
+  for (const name of ["AWS_REGION", "AWS_DEFAULT_REGION"]) {
+    if (Deno.permissions.querySync({ name: "env", variable: name }).state !== "granted") continue;
+    const region = Deno.env.get(name);
+    if (region) return region;
+  }
+  return undefined;
+}
