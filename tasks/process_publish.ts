@@ -107,6 +107,9 @@ export async function collectLogs(
   if (!(succeeded && stdout)) wanted.push("stdout");
   if (!mergeStderr && !(succeeded && stderr)) wanted.push("stderr");
   if (wanted.length === 0) return;
+  if (wanted.length === 1) {
+    return await context.logs.put(attempt.job, await executor.logs(attempt, { stream: wanted[0]! }));
+  }
   const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
   const copy = async (): Promise<void> => {
     for (const stream of wanted) {
