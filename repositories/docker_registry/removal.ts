@@ -1,0 +1,208 @@
+/**
+ * Removing a tag and nothing else. A registry deletes images by digest, and with the digest go all tags that share it; so a tag that
+ * shares its image with others is first moved to an image of its own.
+ *
+ * What a crash leaves half-way: the tag points to a stand-in, and so does a marker tag, which no key can be. Both tell that the tag
+ * is gone; whoever prepares the repository or deletes the tag again finishes it.
+ *
+ * @module
+ */
+import { type Bytes, encodeText } from "../../core/bytes.ts";
+import type { Key } from "../../core/key.ts";
+import { digestOf } from "./digest.ts";
+import { RegistryFault } from "./fault.ts";
+import type { Images } from "./images.ts";
+import { type Manifest, OCI_MANIFEST } from "./manifest.ts";
+
+/** Names of markers begin with it: an underscore begins no key. */
+const MARKER = "_deleting-";
+
+/** Says, in a stand-in, which tag is being deleted. */
+const DELETING = "dev.datatask.deleting";
+
+/** All stand-ins have this size, so that other images are told from them without being read. In bytes. */
+const STAND_IN_SIZE = 1_021;
+
+const EMPTY = encodeText("{}");
+const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
+
+/**
+ * Whether a tag is a marker of a deletion.
+ *
+ * @param tag The tag.
+ * @returns Whether it is.
+ */
+export function isMarker(tag: string): boolean {
+  return tag.startsWith(MARKER);
+}
+
+/**
+ * Which tag a stand-in stands for.
+ *
+ * @param manifest What a tag points to.
+ * @returns The tag that is being deleted, or nothing when it is an image.
+ */
+export function deletedTag({ content }: Manifest): string | undefined {
+  return content.kind === "image" ? content.annotations[DELETING] : undefined;
+}
+
+/**
+ * Whether what a tag points to may be a stand-in.
+ *
+ * @param size The size of the manifest in bytes, where it is known.
+ * @returns Whether one has to look.
+ */
+export function maybeStandIn(size: number | undefined): boolean {
+  return size === undefined || size === STAND_IN_SIZE;
+}
+
+/** Removes tags of one image repository. Remembers how the registry wants it. */
+export class Removal {
+  readonly #images: Images;
+  #byTag: boolean | undefined;
+  #allowed = false;
+
+  /** @param images The image repository. */
+  constructor(images: Images) {
+    this.#images = images;
+  }
+
+  /**
+   * Removes a tag. Whatever else points to its image keeps it.
+   *
+   * @param tag The tag; it may be absent.
+   * @param signal When to stop.
+   * @throws {RegistryFault} With code `unsupported` when the registry deletes nothing.
+   */
+  async remove(tag: Key, signal?: AbortSignal): Promise<void> {
+    const old = await this.#images.manifest(tag, signal).catch((error) => {
+      // A manifest of a kind not known here can be deleted all the same.
+      if (error instanceof RegistryFault && error.code === "invalid-value") return "unknown" as const;
+      throw error;
+    });
+    if (old === undefined) return;
+    if (old !== "unknown" && deletedTag(old) === tag) return await this.#drop(old.digest, signal);
+    if (this.#byTag !== false) {
+      const status = await this.#images.deleteManifest(tag, signal);
+      this.#byTag = status !== 400 && status !== 405;
+      if (this.#byTag) return;
+    }
+    await this.#seeAllowed(signal);
+    await this.#moveAndDrop(tag, old === "unknown" ? undefined : old, signal);
+  }
+
+  /**
+   * Finishes deletions that were cut off.
+   *
+   * @param signal When to stop.
+   */
+  async finish(signal?: AbortSignal): Promise<void> {
+    const gone = await this.interrupted(signal);
+    await Promise.all([...new Set(gone.values())].map((digest) => this.#drop(digest, signal)));
+  }
+
+  /**
+   * Deletions that were begun and not finished, or are under way.
+   *
+   * @param signal When to stop.
+   * @param listed Markers that are known already. Default: looks for them.
+   * @returns The digest of the stand-in of each tag that still points to one.
+   */
+  async interrupted(signal?: AbortSignal, listed?: readonly string[]): Promise<ReadonlyMap<Key, string>> {
+    const found = new Map<Key, string>();
+    for (const marker of listed ?? await this.markers(signal)) {
+      const standIn = await this.#images.manifest(marker, signal);
+      const tag = standIn && deletedTag(standIn);
+      if (tag === undefined) continue;
+      const now = await this.#images.head(tag, signal);
+      // A tag that points elsewhere by now was written again: only the marker is left.
+      found.set(now?.digest === standIn!.digest ? tag : marker, standIn!.digest);
+    }
+    return found;
+  }
+
+  /**
+   * The markers, found without listing all tags where the registry sorts them into pages.
+   *
+   * @param signal When to stop.
+   * @returns The markers.
+   */
+  async markers(signal?: AbortSignal): Promise<string[]> {
+    const found: string[] = [];
+    for await (const { tags } of this.#images.tags(signal, MARKER)) {
+      found.push(...tags.filter(isMarker));
+      if (!isMarker(tags.at(-1) ?? "")) break;
+    }
+    return found;
+  }
+
+  /** Sees that deletion is allowed before anything is moved: a digest that nothing has is refused, or is not found. */
+  async #seeAllowed(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#allowed) return;
+    const nothing = await digestOf(crypto.getRandomValues(new Uint8Array(32)));
+    const status = await this.#images.deleteManifest(nothing, signal);
+    if (status === 405) throw disabled(this.#images, status);
+    this.#allowed = true;
+  }
+
+  async #moveAndDrop(tag: Key, old: Manifest | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const bytes = await this.#standIn(tag, signal);
+    const digest = await digestOf(bytes);
+    await this.#images.putManifest(MARKER + digest.slice(-24), bytes, OCI_MANIFEST, signal);
+    await this.#images.putManifest(tag, bytes, OCI_MANIFEST, signal);
+    try {
+      await this.#drop(digest, signal);
+    } catch (error) {
+      // A refusal will not pass: the tag goes back to where it was. Anything else is finished later.
+      if (
+        error instanceof RegistryFault && (error.code === "unsupported" || error.code === "denied") && old
+      ) {
+        await this.#images.putManifest(tag, old.bytes, old.mediaType, signal);
+      }
+      throw error;
+    }
+  }
+
+  /** An image that no other tag has. */
+  async #standIn(tag: Key, signal: AbortSignal | undefined): Promise<Bytes> {
+    const config = { mediaType: EMPTY_TYPE, digest: await digestOf(EMPTY), size: EMPTY.length };
+    if (await this.#images.blobSize(config.digest, signal) === undefined) {
+      await this.#images.upload(
+        (async function* () {
+          yield await Promise.resolve(EMPTY);
+        })(),
+        config.digest,
+        signal,
+      );
+    }
+    const text = (padding: string): string =>
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: OCI_MANIFEST,
+        config,
+        layers: [config],
+        annotations: { [DELETING]: tag, "dev.datatask.nonce": crypto.randomUUID() + padding },
+      });
+    return encodeText(text("-".repeat(STAND_IN_SIZE - text("").length)));
+  }
+
+  async #drop(digest: string, signal: AbortSignal | undefined): Promise<void> {
+    const status = await this.#images.deleteManifest(digest, signal);
+    if (status === 400 || status === 405) throw disabled(this.#images, status);
+  }
+}
+
+/**
+ * What to say when a registry deletes nothing.
+ *
+ * @param images The image repository.
+ * @param status The status of its answer.
+ * @returns What to throw.
+ */
+export function disabled(images: Images, status: number): RegistryFault {
+  return new RegistryFault(
+    "unsupported",
+    `${images.client} has deletion disabled; set REGISTRY_STORAGE_DELETE_ENABLED=true (storage.delete.enabled) there, or delete it by the means of that registry`,
+    { status },
+  );
+}

@@ -1,0 +1,66 @@
+/**
+ * Services that tests need, by name: whether they are there, and that nobody overlooks it when they are not.
+ *
+ * @module
+ */
+
+/** Which variables tell where a service is. The first must be set; the others are for tests that start, cut and kill one of their own. */
+const SERVICES: Readonly<Record<string, readonly string[]>> = {
+  "mongodb": ["MONGODB_URL"],
+  "mongodb-program": ["MONGODB_PROGRAM", "MONGODB_BACKEND"],
+  "registry": ["REGISTRY_URL"],
+  "registry-program": ["REGISTRY_PROGRAM"],
+  "s3": ["S3_URL"],
+  "docker": ["DOCKER_SOCKET"],
+  "ssh": ["SSH_URL"],
+  "kubernetes": ["KUBECONFIG"],
+};
+
+/** A service that tests need. */
+export interface Service {
+  /** Whether it is there. Tests that need it are ignored when it is not. */
+  readonly available: boolean;
+  /** Options of a test that needs it: `Deno.test({ ...service.test, name, fn })`. */
+  readonly test: { readonly ignore: boolean };
+  /**
+   * What a variable of the service says.
+   *
+   * @param variable Which.
+   * @returns Its value; an empty text when the service is not there.
+   */
+  get(variable: string): string;
+}
+
+/**
+ * Tells whether a service is there for the tests of a file.
+ *
+ * When it is not and `REQUIRE` (names, joined by commas) holds it, this throws, so that the run fails. When it is not and
+ * `SERVICES_NOT_RUN` names a file, the service is noted there, for the table at the end of a run.
+ *
+ * @param service Its name: `mongodb`. A part of a service (`mongodb-program`) is required together with it.
+ * @param variables Which variables tell where it is. Default: those known by that name.
+ * @returns Whether it is there, and what its variables say.
+ * @throws {Error} When it is required and not there.
+ */
+export function needs(service: string, variables: readonly string[] = SERVICES[service] ?? []): Service {
+  if (variables.length === 0) throw new Error(`no variable tells where the service ${service} is`);
+  const missing = variables.filter((variable) => !Deno.env.get(variable));
+  const available = missing.length === 0;
+  if (!available) {
+    const required = (Deno.env.get("REQUIRE") ?? "").split(",").map((name) => name.trim());
+    if (required.includes(service) || required.includes(service.replace(/-program$/, ""))) {
+      throw new Error(
+        `${service} is required and not there: ${missing.join(", ")} not set; eval "$(.ci/services/${
+          service.replace(/-program$/, "")
+        }.sh)"`,
+      );
+    }
+    const notes = Deno.env.get("SERVICES_NOT_RUN");
+    if (notes) Deno.writeTextFileSync(notes, `${service}\n`, { append: true });
+  }
+  return {
+    available,
+    test: { ignore: !available },
+    get: (variable) => available ? Deno.env.get(variable) ?? "" : "",
+  };
+}
