@@ -38,7 +38,7 @@ export async function findPipeline(wanted: string | undefined): Promise<Found> {
         return { address: fileAddress(`${folder}/${name}`), name: `${folder}/${name}` };
       }
     }
-    if (folder === "") break;
+    if (!folder.includes("/")) break;
   }
   throw new UsageError(
     `Cannot find a pipeline: there is no ${
@@ -49,7 +49,7 @@ export async function findPipeline(wanted: string | undefined): Promise<Found> {
 
 function currentFolder(): string {
   try {
-    const cwd = Deno.cwd();
+    const cwd = slashes(Deno.cwd());
     return cwd === "/" ? "" : cwd;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
@@ -57,6 +57,11 @@ function currentFolder(): string {
       cause: error,
     });
   }
+}
+
+/** A path with `/`, also where the system writes it with another sign. */
+function slashes(path: string): string {
+  return Deno.build.os === "windows" ? path.replaceAll("\\", "/") : path;
 }
 
 function fromEnvironment(): string | undefined {
@@ -69,7 +74,8 @@ function fromEnvironment(): string | undefined {
 
 async function named(given: string, cwd: string): Promise<Found> {
   if (/^(https?|file|jsr|npm|data):/.test(given)) return { address: given, name: given };
-  const path = given.startsWith("/") ? given : `${cwd}/${given}`;
+  const isAbsolute = Deno.build.os === "windows" ? /^([a-z]:)?[\\/]/i.test(given) : given.startsWith("/");
+  const path = isAbsolute ? slashes(given) : `${cwd}/${slashes(given)}`;
   if (await isFile(path)) return { address: fileAddress(path), name: given };
   for (const name of NAMES) {
     const inside = `${path.replace(/\/$/, "")}/${name}`;
@@ -85,7 +91,10 @@ async function named(given: string, cwd: string): Promise<Found> {
 
 function fileAddress(path: string): string {
   const address = new URL("file:///");
-  address.pathname = path.replaceAll("%", "%25").replaceAll("\\", "%5C");
+  address.pathname = (path.startsWith("/") ? path : `/${path}`).replaceAll("%", "%25").replaceAll(
+    "\\",
+    "%5C",
+  );
   return address.href;
 }
 

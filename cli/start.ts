@@ -131,6 +131,9 @@ async function perform(
   const { flags, args } = spec.name === "complete"
     ? { flags: {}, args: words }
     : await (await import("./argv.ts")).scan(spec, words);
+  if (options.pipeline && flags.pipeline !== undefined) {
+    throw new UsageError(`${options.program} is a pipeline of its own; leave -p out`);
+  }
   let opened: Pipeline | undefined;
   const load = async (): Promise<Pipeline> => {
     if (options.pipeline) return options.pipeline;

@@ -1,31 +1,16 @@
 /** `run`: runs what is ready, with live progress. @module */
 import { DatataskError, describeError, isDatataskError, UsageError } from "../../core/errors.ts";
-import type { PipelineEvent, RunSummary } from "../../pipeline/events.ts";
 import type { Run } from "../../pipeline/run.ts";
+import { EXIT } from "../fail.ts";
 import { onInterrupt } from "../interrupt.ts";
 import { taskOf } from "../names.ts";
 import { stoppingText } from "../progress/model.ts";
-import { jsonLine } from "../progress/json.ts";
-import { LiveProgress } from "../progress/live.ts";
-import { PlainProgress } from "../progress/plain.ts";
-import { runExitCode, summaryLines } from "../progress/summary.ts";
-import { quote } from "../program.ts";
+import { displayFor, heard } from "../progress/display.ts";
+import { runExitCode } from "../progress/summary.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { RUN } from "../specs/work.ts";
 
 type Flags = FlagsOf<typeof RUN.flags>;
-
-/** What shows the progress of a run. */
-interface Display {
-  /** Takes an event in. */
-  apply(event: PipelineEvent): void;
-  /** Says something to the person at the terminal. */
-  say(text: string): void;
-  /** The last words. */
-  end(summary: RunSummary): void;
-  /** Ends it in any case. */
-  close(): void;
-}
 
 /** Runs the pipeline. */
 export async function run(context: Context, flags: Flags): Promise<number> {
@@ -67,7 +52,12 @@ function checkFlags(flags: Flags): void {
 
 async function follow(going: Run, context: Context, flags: Flags): Promise<number> {
   going.finished.catch(() => {});
-  const display = displayFor(going, context, flags);
+  let unread = false;
+  const io = heard(context.io, () => {
+    unread = true;
+    going.stop("stop");
+  });
+  const display = displayFor(going, { ...context, io }, flags);
   using interrupts = onInterrupt((code, times, signal) => {
     if (times > 2 || (signal === "SIGTERM" && times > 1)) {
       display.close();
@@ -81,47 +71,8 @@ async function follow(going: Run, context: Context, flags: Flags): Promise<numbe
     for await (const event of going) display.apply(event);
     const summary = await going.finished;
     display.end(summary);
-    return runExitCode(summary, interrupts.code);
+    return unread ? EXIT.pipeClosed : runExitCode(summary, interrupts.code);
   } finally {
     display.close();
   }
-}
-
-function displayFor(going: Run, context: Context, flags: Flags): Display {
-  const { io, style } = context;
-  const next = {
-    retry: `${context.program} retry${context.repeat} --failed`,
-    why: (task: string) => `${context.program} why${context.repeat} ${task}`,
-  };
-  const logsCommand = (task: string, job: string): string =>
-    `${context.program} logs${context.repeat} ${quote(task)} ${quote(job)}`;
-  const end = (summary: RunSummary): void => io.out(summaryLines(summary, next).join("\n") + "\n");
-  const toErr = (text: string): void => io.err(`${text}\n`);
-  if (flags.json) {
-    return { apply: (event) => io.out(jsonLine(event)), say: toErr, end: () => {}, close: () => {} };
-  }
-  if (flags.progress === "none") return { apply: () => {}, say: toErr, end, close: () => {} };
-  if (io.terminal.out && !flags.quiet && flags.progress !== "plain") {
-    const live = new LiveProgress({ io, style, counts: () => going.counts(), logsCommand });
-    return {
-      apply: (event) => live.apply(event),
-      say: (text) => live.say(text),
-      end(summary) {
-        live.finish(summary.tasks);
-        end(summary);
-      },
-      close: () => live.close(),
-    };
-  }
-  const plain = new PlainProgress({ write: (line) => io.out(`${line}\n`), quiet: flags.quiet, logsCommand });
-  const timer = setInterval(() => plain.tick(Date.now()), 1000);
-  return {
-    apply: (event) => plain.apply(event),
-    say: toErr,
-    end(summary) {
-      plain.flush(Date.now());
-      end(summary);
-    },
-    close: () => clearInterval(timer),
-  };
 }

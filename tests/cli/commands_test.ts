@@ -386,6 +386,7 @@ Deno.test("names that are unknown are answered with what was meant, and how to l
       [["completions", "bsh"], 'There are no completions for "bsh"; did you mean "bash" or "zsh"?'],
       [["run", "--once", "--forever"], "run takes --once or --forever, and not both; leave one of them out"],
       [["rum"], 'There is no command "rum"; did you mean "rm" or "run"?'],
+      [["status", "-p", "other.ts"], "dt is a pipeline of its own; leave -p out"],
       [["xyzzy"], 'There is no command "xyzzy"; see all commands with "dt --help"'],
       [["--onc"], 'There is no flag --onc before a command; see "dt --help"'],
       [["help", "rum"], 'There is no command "rum"; did you mean "rm" or "run"?'],

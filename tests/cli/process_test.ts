@@ -184,3 +184,20 @@ Deno.test("a second run says who runs the pipeline, and ends with 1", () =>
     assert.ok(second.err.includes(String(child.pid)), second.err);
     assert.match(second.err, /--wait/);
   }));
+
+Deno.test("a run whose output nobody reads any more stops politely, without a word", () =>
+  withPipeline(500, async (dir) => {
+    const script =
+      `${Deno.execPath()} run --no-lock --no-config -q -A ${CLI} run --json | head -n 1 >first; echo "\${PIPESTATUS[0]}"`;
+    await Deno.writeTextFile(`${dir}/in/d`, "x");
+    const child = new Deno.Command("bash", {
+      args: ["-c", script],
+      cwd: dir,
+      stdout: "piped",
+      stderr: "piped",
+    });
+    const { stdout, stderr } = await child.output();
+    assert.equal(new TextDecoder().decode(stderr), "");
+    assert.equal(new TextDecoder().decode(stdout), "141\n");
+    assert.equal(JSON.parse(await Deno.readTextFile(`${dir}/first`)).type, "opened");
+  }));
