@@ -17,7 +17,7 @@ import type { Ending, FoundRun, RunContext } from "../tasks/runner.ts";
 import type { PipelineEvent } from "./events.ts";
 import { Flight } from "./flight.ts";
 import type { KeySet } from "./key_set.ts";
-import { plan, type PlanTask } from "./plan.ts";
+import { type Action, plan, type PlanTask } from "./plan.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { FlatQueue, HeapQueue, type ReadyQueue } from "./queue.ts";
 import { INFRASTRUCTURE, retryDelay, worthRetrying } from "./retry.ts";
@@ -295,7 +295,7 @@ export class Coordinator {
       for (const action of actions) {
         const line = this.#byName.get(action.task)!;
         if (action.do === "stop") line.replicas.get(action.job)?.get(action.replica)?.stop("give-way");
-        else this.#launch(line, action.job, action.replica);
+        else if (this.#mayStill(line, action)) this.#launch(line, action.job, action.replica);
       }
       if (actions.length >= MAX_STARTS) this.poke();
       for (const line of this.#lines) {
@@ -312,6 +312,11 @@ export class Coordinator {
     ) {
       if (!this.#scheduled) this.#init.onQuiet();
     }
+  }
+
+  /** Whether a planned start still holds: what was started before it may write what it reads. */
+  #mayStill({ state }: Line, { job, replica }: Action): boolean {
+    return replica === 0 ? state.ready.set.has(job) : this.#flights.get(state)!.has(job);
   }
 
   /** Plans again in a while. */

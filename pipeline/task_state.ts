@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Repository } from "../repositories/repository.ts";
 import type { Link } from "../tasks/link.ts";
 import type { Task } from "../tasks/task.ts";
 import { allOf, anyOf, butNot } from "./derived_set.ts";
@@ -138,7 +139,12 @@ export class TaskState {
         return this.#translate(term.link, state, link, union([failed, state.blocked(seen)]));
       }))
     );
-    const blocked = difference(union(dead), [this.success.set, this.failed.set, this.live.set]);
+    const blocked = difference(union(dead), [
+      this.success.set,
+      this.failed.set,
+      this.live.set,
+      this.ready.set,
+    ]);
     seen.set(this, blocked);
     return blocked;
   }
@@ -202,15 +208,37 @@ export class TaskState {
     return found;
   }
 
+  /** Keys of a view that lie only where no task writes: nobody's success is waited for. */
+  #unmade(view: Repository): LiveSet[] {
+    const { observer } = this.#state;
+    const [made, free]: [Repository[], Repository[]] = [[], []];
+    const sort = ({ driver }: Repository): void => {
+      const { derived } = driver;
+      if (derived && (derived.by === "or" || derived.by === "same")) {
+        for (const part of derived.parts) sort(new Repository(part));
+      } else {
+        const repository = new Repository(driver);
+        (this.#state.producers(repository, this).length > 0 ? made : free).push(repository);
+      }
+    };
+    sort(view);
+    if (free.length === 0 || made.length === 0) return [];
+    const observe = (repository: Repository): LiveSet => observer.observe(repository);
+    return [butNot(anyOf(free.map(observe)), made.map(observe))];
+  }
+
   /** A job waits for the success of whoever makes what it reads; of several makers, one is enough. */
   #gate(name: string, link: Link): void {
     if (link.direction !== "in" && !(link.direction === "gate" && link.start === "present")) return;
     const producers = this.#state.producers(link.repository, this);
     if (producers.length === 0) return;
-    const settled = anyOf(producers.map(({ state, link }) => {
-      const map = state.map(link);
-      return map ? new KeysByJob(map, state.settled) : state.settled;
-    }));
+    const settled = anyOf([
+      ...producers.map(({ state, link }) => {
+        const map = state.map(link);
+        return map ? new KeysByJob(map, state.settled) : state.settled;
+      }),
+      ...this.#unmade(link.repository),
+    ]);
     if (link.start === "present") {
       this.required.push({ link: name, jobs: this.#jobs(name, settled), producers });
       return;
