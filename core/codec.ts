@@ -14,9 +14,9 @@ export interface Codec<T = unknown> {
   readonly extension: string;
   /** The media type of the bytes. */
   readonly mediaType: string;
-  /** @throws When the value cannot be written in this format, before anything is written. */
+  /** Makes bytes. @throws When the value cannot be written in this format, before anything is written. */
   encode(value: T): Bytes;
-  /** @throws When the bytes are not in this format; the message says where. */
+  /** Reads bytes. @throws When they are not in this format; the message says where. */
   decode(bytes: Bytes): T;
 }
 

@@ -10,6 +10,7 @@ import { Repository } from "./repository.ts";
 
 /** A repository whose values are streams of bytes. */
 export class BlobRepository extends Repository<BlobDriver> {
+  /** What kind of value it holds. */
   override readonly kind = "blob" as const;
 
   /**

@@ -168,6 +168,8 @@ async function syncTree(folder: Folder, path: string): Promise<void> {
  */
 export class DirectoryRepository extends FilesystemRepository {
   /**
+   * Opens a folder; it is made when it is first written or prepared.
+   *
    * @param dir The folder; a relative one is taken from the current directory as it is now.
    * @param options What names end in, and how lasting a write is.
    */

@@ -137,6 +137,8 @@ async function readFile(
  */
 export class FileRepository extends BlobRepository {
   /**
+   * Opens a folder; it is made when it is first written or prepared.
+   *
    * @param dir The folder; a relative one is taken from the current directory as it is now.
    * @param options What names end in, and how lasting a write is.
    */

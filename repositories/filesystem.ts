@@ -15,10 +15,11 @@ import type {
   WriteOptions,
 } from "./driver.ts";
 import { Repository } from "./repository.ts";
-import { resolveInTree } from "./tree.ts";
+import { resolveInTree, treeParts } from "./tree.ts";
 
 /** A repository whose values are trees of files, folders and symbolic links. */
 export class FilesystemRepository extends Repository<FilesystemDriver> {
+  /** What kind of value it holds. */
   override readonly kind = "filesystem" as const;
 
   /**
@@ -52,6 +53,7 @@ export class FilesystemRepository extends Repository<FilesystemDriver> {
   async open(key: Key, path: string, options?: OperationOptions): Promise<ReadableStream<Bytes>> {
     const stream = await this.perform("read", key, options, async () => {
       if (!await this.admits(key, options)) return undefined;
+      treeParts(path); // Before anything is open: a path that climbs is refused.
       if (this.driver.open) return await this.driver.open(key, path, options);
       return await resolveInTree(await this.driver.entries(key, options), path);
     });

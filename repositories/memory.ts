@@ -83,7 +83,11 @@ export function memoryMetadataDriver<T = unknown>(name = "memory"): MetadataDriv
 
 /** A repository of byte streams in the memory of this process. */
 export class MemoryBlobRepository extends BlobRepository {
-  /** @param name What errors and graphs call it. */
+  /**
+   * Makes an empty one.
+   *
+   * @param name What errors and graphs call it.
+   */
   constructor(name = "memory") {
     super(memoryBlobDriver(name));
   }
@@ -104,7 +108,11 @@ export class MemoryBlobRepository extends BlobRepository {
  * ```
  */
 export class MemoryMetadataRepository<T = unknown> extends MetadataRepository<T> {
-  /** @param name What errors and graphs call it. */
+  /**
+   * Makes an empty one.
+   *
+   * @param name What errors and graphs call it.
+   */
   constructor(name = "memory") {
     super(memoryMetadataDriver<T>(name));
   }

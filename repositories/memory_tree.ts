@@ -79,7 +79,11 @@ async function keep(
 
 /** A repository of trees of files in the memory of this process. */
 export class MemoryFilesystemRepository extends FilesystemRepository {
-  /** @param name What errors and graphs call it. */
+  /**
+   * Makes an empty one.
+   *
+   * @param name What errors and graphs call it.
+   */
   constructor(name = "memory") {
     super(memoryFilesystemDriver(name));
   }

@@ -12,6 +12,7 @@ const BATCH = 256;
 
 /** A repository whose values are documents: objects, lists, texts, numbers, read and written whole. */
 export class MetadataRepository<T = unknown> extends Repository<MetadataDriver<T>> {
+  /** What kind of value it holds. */
   override readonly kind = "metadata" as const;
 
   /**

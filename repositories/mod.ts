@@ -25,6 +25,7 @@ export { MetadataRepository } from "./metadata.ts";
 export { isRepository, Repository, type RepositoryKind, type SkippedNames } from "./repository.ts";
 export { directoryDriver, type DirectoryOptions, DirectoryRepository } from "./directory.ts";
 export { fileDriver, type FileOptions, FileRepository } from "./files.ts";
+export type { FolderOptions } from "./file_folder.ts";
 export {
   memoryBlobDriver,
   MemoryBlobRepository,

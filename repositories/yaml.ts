@@ -99,6 +99,8 @@ function documents<T>(blobs: BlobDriver, codec: Codec, options: DocumentOptions<
  */
 export class YamlMetadataRepository<T = unknown> extends MetadataRepository<T> {
   /**
+   * Puts documents over a store of byte streams.
+   *
    * @param blobs Where the documents are kept.
    * @param options What a document must look like.
    */
@@ -124,6 +126,8 @@ export class YamlMetadataRepository<T = unknown> extends MetadataRepository<T> {
 /** A repository of JSON documents. */
 export class JsonMetadataRepository<T = unknown> extends MetadataRepository<T> {
   /**
+   * Puts documents over a store of byte streams.
+   *
    * @param blobs Where the documents are kept.
    * @param options What a document must look like.
    */
