@@ -157,8 +157,11 @@ export class Folder {
     const probe = this.temp();
     await this.#explained("write in the directory", async () => {
       await this.files.writeNew(probe, new Uint8Array());
-      await this.cases.probe(probe);
-      await this.files.remove(probe);
+      try {
+        await this.cases.probe(probe);
+      } finally {
+        await this.files.remove(probe);
+      }
     });
     await this.temps.sweep(this.dir, [...await this.members()].map((entry) => entry.name));
   }

@@ -125,7 +125,11 @@ Deno.test({
           const { code, lines, errors } = await coordinator.ended;
           events.push(...lines);
           if (!killed) {
-            assert.equal(code, 0, errors + lines.filter((line) => /"success":false|"trouble"/.test(line)).join("\n"));
+            assert.equal(
+              code,
+              0,
+              errors + lines.filter((line) => /"success":false|"trouble"/.test(line)).join("\n"),
+            );
             break;
           }
           kills++;
