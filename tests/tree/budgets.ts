@@ -1,0 +1,40 @@
+/**
+ * What the entry points may cost. Start-up is mostly what is imported: a new package or built-in here is a decision, not an accident.
+ *
+ * @module
+ */
+
+/** What an entry point may reach at run time. */
+export interface EntryBudget {
+  /** Packages and built-ins that are loaded with it. */
+  readonly eager: readonly string[];
+  /** Packages and built-ins that it loads when they are needed. A package among them is downloaded all the same. */
+  readonly lazy: readonly string[];
+  /** How many modules of our own are loaded with it. Each costs about 0.3 ms at start. */
+  readonly modules: number;
+}
+
+/** By entry point. The clients of S3, MongoDB, Kubernetes, SSH and Docker are in none of these: they have entry points of their own. */
+export const ENTRY_BUDGETS: Readonly<Record<string, EntryBudget>> = {
+  "mod.ts": {
+    eager: ["npm:js-yaml"],
+    lazy: ["node:async_hooks", "node:crypto", "node:zlib", "npm:modern-tar"],
+    modules: 150,
+  },
+  "cli.ts": { eager: ["npm:@stricli/core"], lazy: ["npm:@stricli/core"], modules: 60 },
+};
+
+/** How many lines of code a file may have, comments and empty lines aside. */
+export const MAX_CODE_LINES = 250;
+
+/** Files that are longer, each with its reason. */
+export const LONGER: Readonly<Record<string, string>> = {
+  "executors/local_runs.ts": "one table of runs, and everything that may happen to one",
+  "pipeline/coordinator.ts":
+    "one state machine: what may happen between the start of an attempt and its record",
+  "pipeline/pipeline.ts": "the face of the package: thin methods, one per question, with their documentation",
+  "tasks/function.ts": "the life of a body, from its links to its outcome",
+  "tasks/process_runner.ts": "the life of a process, from its links to its outcome",
+  "testing/executor_suite.ts": "a list of cases",
+  "testing/key_cases.ts": "a list of cases",
+};

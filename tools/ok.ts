@@ -1,0 +1,57 @@
+/**
+ * Everything that must hold before a change is finished: format, lint, types, documentation, tests, and the published form.
+ *
+ * `deno task ok` does all of it, `deno run -A tools/ok.ts lint types` some.
+ *
+ * @module
+ */
+import { entries, ROOT } from "./entries.ts";
+import { test } from "./test.ts";
+
+async function deno(args: readonly string[]): Promise<boolean> {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn().status;
+  return success;
+}
+
+/** The steps, in the order in which they are quick to fail. */
+const STEPS: Readonly<Record<string, () => Promise<boolean>>> = {
+  "format": () => deno(["fmt", "--check", "--quiet"]),
+  "lint": () => deno(["lint", "--quiet"]),
+  "types": () => deno(["check", "--quiet", "."]),
+  "documentation": () => deno(["doc", "--lint", "--quiet", ...Object.values(entries())]),
+  "package": () => deno(["publish", "--dry-run", "--allow-dirty", "--quiet", "--no-check"]),
+};
+
+const results: [string, boolean, number][] = [];
+const only = Deno.args;
+for (const [name, step] of Object.entries(STEPS)) {
+  if (only.length > 0 && !only.includes(name)) continue;
+  console.log(`\n== ${name}`);
+  const began = performance.now();
+  results.push([name, await step(), performance.now() - began]);
+}
+const tally = { passed: 0, failed: 0 };
+if (only.length === 0 || only.includes("tests")) {
+  console.log("\n== tests");
+  const began = performance.now();
+  Object.assign(tally, await test(["--published"]));
+  results.push(["tests", tally.failed === 0, performance.now() - began]);
+}
+
+console.log("");
+for (const [name, good, ms] of results) {
+  console.log(`${good ? "ok    " : "FAILED"} ${name.padEnd(14)} ${(ms / 1000).toFixed(1)} s`);
+}
+const steps = results.filter(([name]) => name !== "tests");
+const broken = steps.filter(([, good]) => !good).length;
+const passed = tally.passed + steps.length - broken;
+const failed = tally.failed + broken;
+console.log(`\n${passed} passed, ${failed} failed`);
+Deno.exit(failed === 0 ? 0 : 1);
