@@ -505,8 +505,11 @@ export class Coordinator {
       await this.#persist(line, flight, "keep the log", () => flight.keepLog(logRepository, ending), 1);
     }
     const begun = before[0] ? Date.parse(before[0].start) : flight.since;
-    if (this.#again(line, job, outcome, task.totalTimeoutMs - (clock.now() - begun))) {
-      const wait = retryDelay(task.retry, attempt.attempt, random);
+    const left = task.totalTimeoutMs - (clock.now() - begun);
+    const wait = this.#again(line, job, outcome, left)
+      ? retryDelay(task.retry, attempt.attempt, random)
+      : Infinity;
+    if (wait < left) {
       const retryAt = clock.now() + wait;
       const { earlier: _, ...alone } = outcome;
       const outcomes = [...before, alone];
