@@ -178,7 +178,13 @@ export class LocalRuns {
         return this.#finished(name, attempt, stored, record, own);
       }
       if (record === undefined) {
-        if (await this.#beingStarted(stored, own)) return this.#running(attempt, stored, own);
+        const starting = await this.#beingStarted(stored, own);
+        if (starting === "coordinator") return this.#running(attempt, stored, own);
+        if (starting === "shell") {
+          // Its coordinator is gone: it has been sent the job and claims it now, or has not, and leaves now.
+          await sleep(systemClock, SOON);
+          continue;
+        }
         if (this.store.take(name)) {
           await this.#drop(name);
           return undefined;
@@ -222,10 +228,14 @@ export class LocalRuns {
     }
   }
 
-  /** Whether a run that nobody has claimed is about to be. */
-  async #beingStarted({ head }: StoredRun, own: OwnRun | undefined): Promise<boolean> {
-    if (own || head.boot !== this.#identity.boot || Date.now() - head.since > START_MS) return false;
-    return await isCoordinator(head.by) || await isShell(...head.shell);
+  /** Who is about to claim a run that nobody has claimed. */
+  async #beingStarted(
+    { head }: StoredRun,
+    own: OwnRun | undefined,
+  ): Promise<"coordinator" | "shell" | undefined> {
+    if (own || head.boot !== this.#identity.boot || Date.now() - head.since > START_MS) return undefined;
+    if (await isCoordinator(head.by)) return "coordinator";
+    return await isShell(...head.shell) ? "shell" : undefined;
   }
 
   #base(attempt: Attempt, { head, record }: StoredRun) {

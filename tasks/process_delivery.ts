@@ -29,6 +29,9 @@ export interface NotedOutput {
   readonly staged: boolean;
 }
 
+/** What the name of the note ends in that says that all outputs were there. */
+const COMPLETE = ".complete";
+
 /** After how long a folder without a run is rubbish, in milliseconds. */
 const ABANDONED = 3_600_000;
 
@@ -170,12 +173,19 @@ export class Delivery {
    * @param attempt Which attempt.
    */
   decide(attempt: Attempt): void {
-    Deno.mkdirSync(this.folder(attempt), { recursive: true, mode: 0o700 });
-    Deno.writeFileSync(this.#decision(attempt), new Uint8Array());
+    const path = this.#decision(attempt);
+    try {
+      Deno.writeFileSync(path, new Uint8Array());
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      Deno.mkdirSync(`${this.#root}/${attempt.task}`, { recursive: true, mode: 0o700 });
+      Deno.writeFileSync(path, new Uint8Array());
+    }
   }
 
   #decision(attempt: Attempt): string {
-    return `${this.folder(attempt)}/complete`;
+    // Beside the folder, which is not there when nothing was copied: a file costs a third of a folder.
+    return this.folder(attempt) + COMPLETE;
   }
 
   /**
@@ -231,6 +241,7 @@ export class Delivery {
   async discard(attempt: Attempt, outputs: readonly NotedOutput[]): Promise<void> {
     for (const { path, staged } of outputs) if (staged) await removeTree(path);
     await removeTree(this.folder(attempt));
+    await removeTree(this.#decision(attempt));
   }
 
   /**
@@ -244,7 +255,7 @@ export class Delivery {
     if (lstat(root) === undefined) return;
     for (const { name } of [...Deno.readDirSync(root)]) {
       const path = `${root}/${name}`;
-      if (folders.has(path)) continue;
+      if (folders.has(path) || folders.has(path.slice(0, -COMPLETE.length))) continue;
       const age = Date.now() - (lstat(path)?.mtime?.getTime() ?? Date.now());
       // A younger one may belong to a run that is about to start.
       if (age > ABANDONED) await removeTree(path);

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Attempt, formatAttempt, StopError } from "../core/attempt.ts";
+import { type Attempt, StopError } from "../core/attempt.ts";
 import type { Codec } from "../core/codec.ts";
 import { DatataskError, isDatataskError } from "../core/errors.ts";
 import type { Quota } from "../core/quota.ts";
@@ -119,12 +119,13 @@ export class ProcessRunner implements Runner {
   async discard(attempt: Attempt): Promise<void> {
     const { executor } = this.#plan;
     await executor.stop(attempt, { graceMs: DISCARD_GRACE_MS });
-    for await (const status of executor.list({ task: attempt.task })) {
-      if (formatAttempt(status.attempt) === formatAttempt(attempt)) {
-        await this.#places().discard(attempt, parseOutputs(status.notes[OUTPUTS]));
-      }
+    try {
+      const { notes } = await executor.wait(attempt);
+      await executor.forget(attempt);
+      await this.#places().discard(attempt, parseOutputs(notes[OUTPUTS]));
+    } catch (error) {
+      if (!isDatataskError(error, "unknown-run")) throw error;
     }
-    await executor.forget(attempt);
   }
 
   /** What a live run writes. */
