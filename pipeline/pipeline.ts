@@ -198,14 +198,17 @@ export class Pipeline implements AsyncDisposable {
           found.set(`${task.name}.${link}.${other}`, beside);
         }
       }
+      const logs = this.#logsOf(task.name);
+      if (logs) found.set(`${task.name}.logs`, logs);
     }
     return found;
   }
 
   /** How things stand. */
   async status(): Promise<PipelineStatus> {
-    return await this.#report(async (state, found) =>
-      statusOf(this.name, state, await this.coordinator(), found)
+    return await this.#report(
+      async (state, found) => statusOf(this.name, state, await this.coordinator(), found),
+      { all: true },
     );
   }
 
@@ -258,7 +261,7 @@ export class Pipeline implements AsyncDisposable {
    */
   async graph(options: { readonly counts?: boolean } = {}): Promise<PipelineGraph> {
     if (!options.counts) return graphOf([...this.tasks.values()]);
-    return await this.#report((state) => graphOf([...this.tasks.values()], state));
+    return await this.#report((state) => graphOf([...this.tasks.values()], state), { all: true });
   }
 
   /**
@@ -283,7 +286,7 @@ export class Pipeline implements AsyncDisposable {
         condition.text
       );
       throw new UsageError(
-        `Cannot launch "${job}" of task ${task}: ${why.text}${
+        `Cannot launch "${job}" of task ${task}: ${uncapitalized(why.text)}${
           unmet.length ? ` (${unmet.join("; ")})` : ""
         }; use --force to run it all the same`,
       );
@@ -562,6 +565,7 @@ export class Pipeline implements AsyncDisposable {
   /** Makes a report from the state of the run, when there is one, or from what the repositories hold now. */
   async #report<T>(
     make: (state: PipelineState, found: ReadonlyMap<string, readonly FoundRun[]>) => T | Promise<T>,
+    options: { readonly all?: boolean } = {},
   ): Promise<T> {
     await using _open = await this.#hold();
     if (this.#run?.state) return await make(this.#run.state, new Map());
@@ -570,6 +574,9 @@ export class Pipeline implements AsyncDisposable {
       onSkipped: () => {},
       onSettled: () => {},
     });
+    if (options.all) {
+      for (const repository of this.repositories().values()) state.observer.observe(repository);
+    }
     await state.list();
     const found = await this.#foundRuns();
     for (const [task, runs] of found) {
@@ -678,6 +685,11 @@ function storeOf(driver: KeyDriver): string {
 
 /** The name of the link that stands for a job launched by force. */
 const FORCED = "$forced";
+
+/** A sentence as the second half of another. */
+function uncapitalized(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
 
 /** Logs of one task, as files. */
 class LogRepository extends FileRepository {

@@ -16,10 +16,12 @@ import type { TaskState } from "./task_state.ts";
 class Found {
   readonly removals = new Map<string, Removal>();
   readonly jobs = new Set<string>();
+  readonly #pipeline: Pipeline;
   readonly #state: PipelineState;
   readonly #names: Map<string, string[]>;
 
   constructor(pipeline: Pipeline, state: PipelineState) {
+    this.#pipeline = pipeline;
     this.#state = state;
     this.#names = new Map();
     for (const [name, repository] of pipeline.repositories()) {
@@ -61,7 +63,8 @@ class Found {
     this.jobs.add(id);
     const key = this.#state.keys.key(job);
     const running = task.live.set.has(job);
-    const { outcomes, logs, name: taskName } = task.task;
+    const { outcomes, name: taskName } = task.task;
+    const logs = this.#pipeline.repositories().get(`${taskName}.logs`);
     const owner = { task: taskName, job: key };
     for (
       const repository of [outcomes.success, outcomes.failed, outcomes.attempts, ...(logs ? [logs] : [])]

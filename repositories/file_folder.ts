@@ -191,7 +191,8 @@ export class Folder {
     try {
       return await call();
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound) || await this.stat(this.dir)) throw error;
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      // Somebody else may have made it in the meantime: what is missing is told by the second try.
       await this.make();
       return await call();
     }
