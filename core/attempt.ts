@@ -44,7 +44,11 @@ export class StopError extends Error {
   /** Why. */
   readonly why: StopReason;
 
-  /** @param why Why it is stopped. */
+  /**
+   * Makes the reason.
+   *
+   * @param why Why it is stopped.
+   */
   constructor(why: StopReason) {
     super(
       {

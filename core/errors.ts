@@ -50,6 +50,8 @@ export class DatataskError extends Error {
   readonly context: ErrorContext;
 
   /**
+   * Makes the error.
+   *
    * @param code What went wrong, for a program.
    * @param message What went wrong, for a person, and what to do about it.
    * @param context What was being done, and the `cause` beneath.
@@ -70,6 +72,8 @@ export class RepositoryError extends DatataskError {}
 /** A value was asked for that is not there. Its code is `not-found`. */
 export class NotFoundError extends RepositoryError {
   /**
+   * Makes the error.
+   *
    * @param message What was not found, and where.
    * @param context What was being done.
    */
@@ -90,6 +94,8 @@ export class DefinitionError extends DatataskError {
   readonly faults: readonly string[];
 
   /**
+   * Makes the error.
+   *
    * @param faults What is wrong, a sentence each.
    * @param context What was being done.
    */
@@ -107,6 +113,8 @@ export class DefinitionError extends DatataskError {
 /** The command line was wrong, or a name on it is unknown: exit code 2. */
 export class UsageError extends DatataskError {
   /**
+   * Makes the error.
+   *
    * @param message What was wrong, and what to write in its place.
    * @param context What was being done.
    */

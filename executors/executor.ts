@@ -20,6 +20,7 @@ export interface Work {
 
 /** A script to run as a process. */
 export interface ProcessWork extends Work {
+  /** Which kind. */
   readonly kind: "process";
   /** The script. Its first line may name an interpreter (`#!/usr/bin/env python3`); otherwise `/bin/sh` runs it. */
   readonly script: string;

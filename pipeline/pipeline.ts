@@ -99,6 +99,8 @@ export class Pipeline implements AsyncDisposable {
   #run: Run | undefined;
 
   /**
+   * Makes a pipeline. Nothing is opened or read yet.
+   *
    * @param init Its tasks, and how to run them.
    * @throws {DefinitionError} With all that is wrong.
    */

@@ -68,16 +68,23 @@ export interface Policy {
 
 /** Something to do. */
 export interface Action {
+  /** Whether to start or to stop a run. */
   readonly do: "start" | "stop";
+  /** The task. */
   readonly task: string;
+  /** The number of the job. */
   readonly job: number;
+  /** Which replica: 0 for the run that counts. */
   readonly replica: number;
+  /** Its priority: the higher, the sooner. */
   readonly priority: number;
 }
 
 /** Why the best job of a task does not start. */
 export interface Wait {
+  /** The task. */
   readonly task: string;
+  /** The number of the job. */
   readonly job: number;
   /** What it waits for: a resource by name, `"room in pool local"`, `"concurrency"`, `"rate"`, `"replicas to give way"`. */
   readonly for: string;
@@ -85,7 +92,9 @@ export interface Wait {
 
 /** What to do, and why the rest waits. */
 export interface Plan {
+  /** What to do: stops first, then starts, best first. */
   readonly actions: readonly Action[];
+  /** Why the best job of each other task does not start. */
   readonly waits: readonly Wait[];
   /** By task: how many jobs this plan lets go ahead of it. */
   readonly overtakes: ReadonlyMap<string, number>;

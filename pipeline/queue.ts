@@ -8,7 +8,9 @@ import type { LiveSet } from "./observed.ts";
 
 /** A job that could start, with its priority. */
 export interface Candidate {
+  /** The number of the job. */
   readonly job: number;
+  /** Its priority: the higher, the sooner. */
   readonly priority: number;
 }
 

@@ -53,7 +53,12 @@ export class Run implements AsyncIterable<PipelineEvent> {
   #idle = false;
   #opened = false;
 
-  /** @param context The pipeline. @param options How to run it. */
+  /**
+   * Begins the run. `Pipeline.run` calls it.
+   *
+   * @param context The pipeline.
+   * @param options How to run it.
+   */
   constructor(context: RunContextOfPipeline, options: RunOptions) {
     this.#context = context;
     this.#options = options;

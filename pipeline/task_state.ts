@@ -44,7 +44,7 @@ export class TaskState {
   /** Jobs that wait for the time of their next attempt, or are given up for this run. */
   readonly delayed: SubscribableSet = new SubscribableSet();
   /** For reports outside of a run: how many attempts jobs have behind them. */
-  readonly tries = new Map<number, number>();
+  readonly tries: Map<number, number> = new Map();
   /** Jobs whose outputs may be used: over, as far as it matters downstream, and not running. */
   readonly settled: LiveSet;
   /** The jobs there are: in all that is required under the job's own key. */

@@ -12,7 +12,7 @@ import {
   RepositoryError,
 } from "../core/errors.ts";
 import { checkKey, isKey, type Key } from "../core/key.ts";
-import type { Change, KeyDriver, OperationOptions, ValueInfo } from "./driver.ts";
+import type { Change, KeyDriver, OperationOptions, PrepareOptions, ValueInfo } from "./driver.ts";
 
 /** The kinds of value a repository can hold. */
 export type RepositoryKind = "keys" | "blob" | "metadata" | "filesystem";
@@ -40,7 +40,11 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
   /** What kind of value it holds. */
   readonly kind: RepositoryKind = "keys";
 
-  /** @param driver What stores the values. */
+  /**
+   * Makes a repository over a driver.
+   *
+   * @param driver What stores the values.
+   */
   constructor(driver: D) {
     this.driver = driver;
     Object.defineProperty(this, BRAND, { value: true });
@@ -150,11 +154,11 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
   }
 
   /**
-   * Makes the store when it is absent and sees that it can be used.
+   * Makes the store when it is absent and sees that it can be used; removes what dead processes have left there.
    *
-   * @param options When to stop.
+   * @param options When to stop, and whether to look for what was left.
    */
-  async prepare(options?: OperationOptions): Promise<void> {
+  async prepare(options?: PrepareOptions): Promise<void> {
     try {
       await this.driver.prepare?.(options);
     } catch (error) {

@@ -7,7 +7,7 @@
 import { DefinitionError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import { or } from "../repositories/combine/or.ts";
-import type { OperationOptions } from "../repositories/driver.ts";
+import type { PrepareOptions } from "../repositories/driver.ts";
 import { MetadataRepository } from "../repositories/metadata.ts";
 import type { Outcome } from "./outcome.ts";
 
@@ -41,6 +41,8 @@ export class Outcomes {
   readonly done: MetadataRepository<Outcome>;
 
   /**
+   * Finds the places of successes, failures and attempts.
+   *
    * @param init Where they go.
    * @throws {DefinitionError} When the repository has no place beside it for failures.
    */
@@ -64,7 +66,7 @@ export class Outcomes {
   }
 
   /** Makes the stores. */
-  async prepare(options?: OperationOptions): Promise<void> {
+  async prepare(options?: PrepareOptions): Promise<void> {
     await Promise.all(
       [this.success, this.failed, this.attempts].map((repository) => repository.prepare(options)),
     );

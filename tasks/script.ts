@@ -14,7 +14,11 @@ export class Script {
   /** The text for `/bin/sh`. */
   readonly text: string;
 
-  /** @param text The text for `/bin/sh`, taken as it is. */
+  /**
+   * Makes a script of a text. Use `sh` where values are put into it.
+   *
+   * @param text The text for `/bin/sh`, taken as it is.
+   */
   constructor(text: string) {
     this.text = text;
     Object.defineProperty(this, BRAND, { value: true });

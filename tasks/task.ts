@@ -70,11 +70,17 @@ export interface TaskOptions<L extends Links = Links> {
 
 /** What to do when an attempt fails, with all defaults filled in; times in milliseconds. */
 export interface RetryPolicy {
+  /** How many attempts a job has in all. */
   readonly attempts: number;
+  /** How long to wait before the second attempt. */
   readonly delayMs: number;
+  /** What the wait is multiplied by for each further attempt. */
   readonly factor: number;
+  /** The longest wait. */
   readonly maxDelayMs: number;
+  /** How much of the wait is left to chance, from 0 to 1. */
   readonly jitter: number;
+  /** Which outcomes are worth another attempt. */
   readonly when: (outcome: Outcome) => boolean;
 }
 

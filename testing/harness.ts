@@ -75,6 +75,8 @@ export class PipelineTest implements AsyncDisposable {
   #working = 0;
 
   /**
+   * Takes the pipeline apart. Use `testPipeline`.
+   *
    * @param pipeline The pipeline to test. Neither its session nor its repositories are touched.
    * @param options Fakes, replacements and faults.
    */

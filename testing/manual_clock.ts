@@ -37,7 +37,11 @@ export class ManualClock implements Clock {
   #elapsed = 0;
   #order = 0;
 
-  /** @param start What the clock shows first: milliseconds since 1970, or a date as text. */
+  /**
+   * Makes a clock. Use `manualClock`.
+   *
+   * @param start What the clock shows first: milliseconds since 1970, or a date as text.
+   */
   constructor(start: number | string = "2000-01-01T00:00:00Z") {
     this.#start = typeof start === "number" ? start : Date.parse(start);
     if (!Number.isFinite(this.#start)) {
