@@ -64,6 +64,7 @@ unpack_postgres() {
   chmod 1777 "$root/tmp"
   printf 'root:x:0:0::/root:/bin/bash\npostgres:x:999:999::/:/bin/sh\n' >"$root/etc/passwd"
   printf 'root:x:0:\npostgres:x:999:\n' >"$root/etc/group"
+  echo '127.0.0.1 localhost' >"$root/etc/hosts"
   # What the packages' own scripts would have linked.
   ln -sf postgis-3.control "$root/usr/share/postgresql/18/extension/postgis.control"
   rm -rf "$apt"

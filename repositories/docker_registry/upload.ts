@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Bytes, concat } from "../../core/bytes.ts";
+import type { Bytes } from "../../core/bytes.ts";
+import { piecesOf } from "../stream_pieces.ts";
 import type { RegistryClient } from "./client.ts";
 import { hasher } from "./digest.ts";
 import { RegistryFault } from "./fault.ts";
@@ -40,7 +41,7 @@ export async function uploadBlob(
   let sent = 0;
   let last: Bytes = new Uint8Array(0);
   try {
-    for await (const piece of pieces(content)) {
+    for await (const piece of piecesOf(content, PIECE)) {
       hash.update(piece);
       if (last.length > 0) {
         place = await sendPiece(target, place ?? await begin(target), last, sent);
@@ -63,25 +64,6 @@ export async function uploadBlob(
     if (place !== undefined) await giveUp(target, place);
     throw error;
   }
-}
-
-/** The same bytes in pieces of one size, but for the last. */
-async function* pieces(content: AsyncIterable<Bytes>): AsyncGenerator<Bytes, void, void> {
-  let held: Bytes[] = [];
-  let size = 0;
-  for await (const chunk of content) {
-    for (let at = 0; at < chunk.length;) {
-      const part = chunk.subarray(at, at + PIECE - size);
-      held.push(part);
-      size += part.length;
-      at += part.length;
-      if (size < PIECE) continue;
-      yield concat(held);
-      held = [];
-      size = 0;
-    }
-  }
-  if (size > 0) yield concat(held);
 }
 
 function access({ repository }: UploadTarget): { readonly repository: string; readonly actions: string } {

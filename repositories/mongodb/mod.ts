@@ -1,0 +1,9 @@
+/**
+ * Documents and blobs in MongoDB as repositories.
+ *
+ * @module
+ */
+export { mongoBlobDriver, type MongoBlobOptions, MongoBlobRepository } from "./blobs.ts";
+export { mongoClient } from "./client.ts";
+export { mongoMetadataDriver, MongoMetadataRepository } from "./metadata.ts";
+export type { MongoOptions, MongoRetry, MongoSource } from "./place.ts";
