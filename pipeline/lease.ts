@@ -21,6 +21,8 @@ const encoder = new TextEncoder();
 export interface Lease extends AsyncDisposable {
   /** Who holds it: this process. */
   readonly holder: LeaseHolder;
+  /** Whether the holder before has left in order, and nothing of it can be left behind. */
+  readonly clean: boolean;
 }
 
 /** How to take a lease. */
@@ -33,12 +35,23 @@ export interface LeaseOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-async function read(path: string): Promise<LeaseHolder | undefined> {
+type Content = LeaseHolder | { readonly released: true };
+
+async function read(path: string): Promise<Content | undefined> {
   try {
-    return JSON.parse(await Deno.readTextFile(path)) as LeaseHolder;
+    return JSON.parse(await Deno.readTextFile(path)) as Content;
   } catch {
     return undefined;
   }
+}
+
+function isReleased(content: Content | undefined): boolean {
+  return content !== undefined && "released" in content;
+}
+
+async function readHolder(path: string): Promise<LeaseHolder | undefined> {
+  const content = await read(path);
+  return content !== undefined && "pid" in content ? content : undefined;
 }
 
 /** Opens the file and locks it, when nobody else has; sees to it that it is still the file of that name. */
@@ -89,12 +102,12 @@ export async function takeLease(path: string, options: LeaseOptions): Promise<Le
         },
       );
     }
-    if (file) return held(file);
+    if (file) return held(file, isReleased(await read(path)));
     if (tries < TRIES) {
       await sleep(systemClock, TRY_MS, options.signal);
       continue;
     }
-    const holder = await read(path);
+    const holder = await readHolder(path);
     if (options.whenHeld === "fail") {
       throw new DatataskError(
         "lease-held",
@@ -110,21 +123,29 @@ export async function takeLease(path: string, options: LeaseOptions): Promise<Le
   }
 }
 
-async function held(file: Deno.FsFile): Promise<Lease> {
+/** What a holder leaves that has left in order. */
+const RELEASED = encoder.encode('{"released":true}\n');
+
+async function write(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  await file.truncate(0);
+  await file.seek(0, Deno.SeekMode.Start);
+  await file.write(bytes);
+}
+
+async function held(file: Deno.FsFile, clean: boolean): Promise<Lease> {
   const holder: LeaseHolder = {
     pid: Deno.pid,
     host: hostName(),
     since: new Date().toISOString(),
     command: Deno.mainModule.replace(/^file:\/\//, ""),
   };
-  await file.truncate(0);
-  await file.seek(0, Deno.SeekMode.Start);
-  await file.write(encoder.encode(JSON.stringify(holder) + "\n"));
+  await write(file, encoder.encode(JSON.stringify(holder) + "\n"));
   return {
     holder,
+    clean,
     async [Symbol.asyncDispose]() {
       try {
-        await file.truncate(0);
+        await write(file, RELEASED);
       } finally {
         file.close();
       }
@@ -146,7 +167,7 @@ export async function leaseHolder(path: string): Promise<LeaseHolder | undefined
     return undefined;
   }
   try {
-    return await file.tryLock(false) ? undefined : await read(path);
+    return await file.tryLock(false) ? undefined : await readHolder(path);
   } finally {
     file.close();
   }

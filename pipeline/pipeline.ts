@@ -13,6 +13,7 @@ import type { BlobRepository } from "../repositories/blob.ts";
 import { FileRepository } from "../repositories/files.ts";
 import { MemoryBlobRepository } from "../repositories/memory.ts";
 import type { KeyDriver } from "../repositories/driver.ts";
+import type { PrepareOptions } from "../repositories/driver.ts";
 import type { Repository } from "../repositories/repository.ts";
 import { Session } from "../session/session.ts";
 import { type Links, requires } from "../tasks/link.ts";
@@ -74,6 +75,7 @@ export interface RunContextOfPipeline {
   readonly requestsPath: string | undefined;
   readonly logs: (task: string) => BlobRepository | undefined;
   /** Opens the pipeline until it is disposed of. */
+  readonly sweep: (signal: AbortSignal) => Promise<void>;
   readonly open: (signal: AbortSignal) => Promise<AsyncDisposable>;
   readonly openRunners: (signal: AbortSignal) => Promise<AsyncDisposable>;
 }
@@ -460,31 +462,34 @@ export class Pipeline implements AsyncDisposable {
   async #open(signal: AbortSignal | undefined): Promise<void> {
     await this.session.open({ signal });
     try {
-      const seen = new Set<string>();
-      const stores: Repository[] = [];
-      for (const task of this.tasks.values()) {
-        const own = [
-          task.outcomes.success,
-          task.outcomes.failed,
-          task.outcomes.attempts,
-          ...(task.logs ? [task.logs] : []),
-        ];
-        for (
-          const repository of [
-            ...Object.values(task.links).flatMap((link) => [link.repository, ...Object.values(link.cokeyed)]),
-            ...own,
-          ]
-        ) {
-          if (!seen.has(repository.driver.identity)) stores.push(repository);
-          seen.add(repository.driver.identity);
-        }
-      }
       if (this.state !== undefined) await this.#makeState(this.state);
-      await Promise.all(stores.map((repository) => repository.prepare({ signal })));
+      // What a killed coordinator has left is looked for when the lease tells of one.
+      await this.#prepareStores({ signal, sweep: this.state === undefined });
     } catch (error) {
       await this.session.close().catch(() => {});
       throw error;
     }
+  }
+
+  async #prepareStores(options: PrepareOptions): Promise<void> {
+    const stores = new Map<string, Repository>();
+    for (const { links, outcomes, logs } of this.tasks.values()) {
+      const linked = Object.values(links).flatMap((
+        link,
+      ) => [link.repository, ...Object.values(link.cokeyed)]);
+      for (
+        const repository of [
+          ...linked,
+          outcomes.success,
+          outcomes.failed,
+          outcomes.attempts,
+          ...(logs ? [logs] : []),
+        ]
+      ) {
+        stores.set(repository.driver.identity, repository);
+      }
+    }
+    await Promise.all([...stores.values()].map((repository) => repository.prepare(options)));
   }
 
   async #makeState(state: string): Promise<void> {
@@ -505,7 +510,7 @@ export class Pipeline implements AsyncDisposable {
     const runners = [...new Set([...this.tasks.values()].map((task) => task.runner))];
     await using stack = new AsyncDisposableStack();
     if (this.state !== undefined) {
-      for (const name of this.tasks.keys()) await this.#logsOf(name)?.prepare({ signal });
+      for (const name of this.tasks.keys()) await this.#logsOf(name)?.prepare({ signal, sweep: false });
     }
     for (const runner of runners) {
       await runner.open?.({ state: this.state ?? "", signal });
@@ -523,6 +528,7 @@ export class Pipeline implements AsyncDisposable {
       priority: this.#init.priority,
       leasePath: this.state && `${this.state}/lease`,
       requestsPath: this.state && `${this.state}/requests`,
+      sweep: (signal) => this.#prepareStores({ signal, sweep: true }),
       logs: (task) => this.#logsOf(task),
       open: (signal) => this.#hold(signal),
       openRunners: (signal) => this.#openRunners(signal),

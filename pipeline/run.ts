@@ -137,13 +137,14 @@ export class Run implements AsyncIterable<PipelineEvent> {
     try {
       stack.use(await this.#context.open(this.#aborter.signal));
       if (leasePath !== undefined) {
-        stack.use(
+        const lease = stack.use(
           await takeLease(leasePath, {
             whenHeld: this.#options.whenHeld ?? "fail",
             onWait: (holder) => this.#emit({ type: "lease-waiting", at: clock.now(), holder }),
             signal: this.#aborter.signal,
           }),
         );
+        if (!lease.clean) await this.#context.sweep(this.#aborter.signal);
       }
       stack.use(await this.#context.openRunners(this.#aborter.signal));
       const coordinator = await this.#begin(stack);

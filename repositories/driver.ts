@@ -30,6 +30,12 @@ export interface WriteOptions extends OperationOptions {
   readonly ifVersion?: string | undefined;
 }
 
+/** Options of making ready. */
+export interface PrepareOptions extends OperationOptions {
+  /** Whether to look for what dead processes have left, which may cost a listing. Default: `true`. */
+  readonly sweep?: boolean | undefined;
+}
+
 /** Options of reading a blob. */
 export interface ReadOptions extends OperationOptions {
   /** The first byte wanted. Default: 0. Needs `supports.ranges`. */
@@ -105,8 +111,11 @@ export interface KeyDriver {
   delete(key: Key, options?: OperationOptions): Promise<void>;
   /** What is known of a value without reading it, or nothing when there is none. */
   info?(key: Key, options?: OperationOptions): Promise<ValueInfo | undefined>;
-  /** Makes the store when it is absent and sees that it can be used, once, when a pipeline opens. Safe to call twice. */
-  prepare?(options?: OperationOptions): Promise<void>;
+  /**
+   * Makes the store when it is absent and sees that it can be used, once, when a pipeline opens; removes what dead processes have left there.
+   * Safe to call twice.
+   */
+  prepare?(options?: PrepareOptions): Promise<void>;
   /** Changes as they happen, from the first `next()` on. Ends when the signal is aborted. May tell a change twice; tells `rescan` when unsure. */
   watch?(options: OperationOptions): AsyncIterable<Change>;
   /** Whether this driver has this key at all: set by layers that hide some, enforced above on every operation. */

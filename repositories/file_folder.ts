@@ -6,7 +6,7 @@
 import { advice, classifySystemError, RepositoryError } from "../core/errors.ts";
 import { type Files, systemFiles } from "../core/files.ts";
 import type { Key } from "../core/key.ts";
-import type { OperationOptions, WriteOptions } from "./driver.ts";
+import type { OperationOptions, PrepareOptions, WriteOptions } from "./driver.ts";
 import { CaseGuard } from "./file_case.ts";
 import { FolderLock } from "./file_lock.ts";
 import { FolderSync, syncPath } from "./file_sync.ts";
@@ -151,7 +151,7 @@ export class Folder {
   }
 
   /** Makes the folder, sees that it can be written, and removes what dead processes left. */
-  async prepare(options: OperationOptions | undefined): Promise<void> {
+  async prepare(options: PrepareOptions | undefined): Promise<void> {
     options?.signal?.throwIfAborted();
     await this.#explained("make the directory", () => this.make());
     const probe = this.temp();
@@ -163,6 +163,7 @@ export class Folder {
         await this.files.remove(probe);
       }
     });
+    if (options?.sweep === false) return;
     await this.temps.sweep(this.dir, [...await this.members()].map((entry) => entry.name));
   }
 

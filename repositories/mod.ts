@@ -15,6 +15,7 @@ export type {
   Layer,
   MetadataDriver,
   OperationOptions,
+  PrepareOptions,
   ReadOptions,
   TreeEntry,
   ValueInfo,
