@@ -23,4 +23,9 @@ export {
   type ServiceOutputTypes,
   UploadPartCommand,
 } from "npm:@aws-sdk/client-s3@^3.900.0";
-export type { FinalizeRequestMiddleware } from "npm:@smithy/types@^4.0.0";
+export type {
+  FinalizeRequestMiddleware,
+  RetryErrorInfo,
+  RetryStrategyV2,
+  RetryToken,
+} from "npm:@smithy/types@^4.0.0";

@@ -6,6 +6,7 @@
 import { type Duration, parseDuration } from "../../core/duration.ts";
 import { S3Client, type S3ClientConfig } from "../../deps/aws_s3.ts";
 import type { OpenResource } from "../../session/resource.ts";
+import { PacedRetries } from "./pace.ts";
 import { bodyTimeouts, contentMd5, retryReports } from "./middleware.ts";
 
 /** A request that failed and is going to be tried again. */
@@ -34,7 +35,7 @@ export interface S3ClientOptions {
   readonly timeout?: Duration | undefined;
   /** How long connecting may take. @default "10s" */
   readonly connectTimeout?: Duration | undefined;
-  /** How many times to try a request in all. @default 5 */
+  /** How many times to try a request in all, after waits that double up to 5 s. @default 6 */
   readonly maxAttempts?: number | undefined;
   /** Slow down when the store says that it is too much, and speed up again by and by. @default true */
   readonly adaptive?: boolean | undefined;
@@ -85,8 +86,10 @@ export function createS3Client(options: S3ClientOptions = {}): S3Client {
     ...(region === undefined ? {} : { region }),
     ...(credentials === undefined ? {} : { credentials }),
     forcePathStyle: options.pathStyle ?? (endpoint !== undefined && !isAws(endpoint)),
-    maxAttempts: options.maxAttempts ?? 5,
-    retryMode: options.adaptive ?? true ? "adaptive" : "standard",
+    retryStrategy: new PacedRetries({
+      maxAttempts: options.maxAttempts ?? 6,
+      adaptive: options.adaptive ?? true,
+    }),
     // Checksums beside the signature, which covers the body: many stores that speak like S3 refuse them.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",

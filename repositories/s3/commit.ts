@@ -7,7 +7,7 @@ import { sleep, systemClock } from "../../core/clock.ts";
 import type { Key } from "../../core/key.ts";
 import { HeadObjectCommand } from "../../deps/aws_s3.ts";
 import type { WriteOptions } from "../driver.ts";
-import { nameOf, type S3Failure, statusOf } from "./errors.ts";
+import { nameOf, statusOf } from "./errors.ts";
 import type { S3Store, SendOptions } from "./store.ts";
 import type { S3Client } from "../../deps/aws_s3.ts";
 
@@ -48,8 +48,9 @@ export async function commit(
     try {
       return void await store.send(signal, call);
     } catch (error) {
-      const again = ((error as S3Failure).$metadata?.attempts ?? 1) > 1 || collisions > 0;
-      if (again && mark !== undefined && await isMarked(store, key, mark, signal)) return;
+      // Also after one try: below this client, a request is sent again without a word when an idle connection breaks.
+      const refused = [404, 409, 412].includes(statusOf(error) ?? 0);
+      if (refused && mark !== undefined && await isMarked(store, key, mark, signal)) return;
       const collided = statusOf(error) === 409 && nameOf(error) === "ConditionalRequestConflict";
       if (!collided || collisions >= COLLISIONS) throw refusal(store, key, options, error);
       await sleep(systemClock, 20 * 2 ** collisions * Math.random(), signal);

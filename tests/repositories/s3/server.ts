@@ -8,6 +8,7 @@ import { createS3Client, type S3ClientOptions } from "../../../repositories/s3/c
 import type { BlobDriver } from "../../../repositories/driver.ts";
 import {
   AbortMultipartUploadCommand,
+  CreateBucketCommand,
   DeleteObjectsCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
@@ -32,7 +33,7 @@ export const credentials = {
 /** The bucket of all tests; each test has a folder of its own in it. */
 export const BUCKET = "datatask-tests";
 
-/** A client. Two tries only, so that what fails for good fails soon. */
+/** A client. */
 export function client(stack: AsyncDisposableStack, options: S3ClientOptions = {}): S3Client {
   const made = createS3Client({ endpoint, credentials, ...options });
   stack.defer(() => made.destroy());
@@ -40,19 +41,22 @@ export function client(stack: AsyncDisposableStack, options: S3ClientOptions = {
 }
 
 /** A place in the bucket that is emptied when the test is over. */
-export function place(stack: AsyncDisposableStack, s3: S3Client): string {
+export async function place(stack: AsyncDisposableStack, s3: S3Client): Promise<string> {
+  await s3.send(new CreateBucketCommand({ Bucket: BUCKET })).catch((error) => {
+    if (error.name !== "BucketAlreadyOwnedByYou") throw error;
+  });
   const prefix = `${crypto.randomUUID()}/`;
   stack.defer(() => empty(s3, prefix));
   return prefix;
 }
 
 /** A driver over a place of its own. */
-export function driver(
+export async function driver(
   stack: AsyncDisposableStack,
   options: Partial<S3BucketOptions> = {},
-): BlobDriver {
+): Promise<BlobDriver> {
   const s3 = client(stack);
-  return s3Driver(s3, { bucket: BUCKET, prefix: place(stack, s3), ...options });
+  return s3Driver(s3, { bucket: BUCKET, prefix: await place(stack, s3), ...options });
 }
 
 /** Uploads that were begun and not ended. */

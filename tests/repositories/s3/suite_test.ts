@@ -25,9 +25,9 @@ function inBucket<D extends KeyDriver>(
   const prefixes = new WeakMap<D, string>();
   return {
     many,
-    make(stack) {
+    async make(stack) {
       const s3 = client(stack);
-      const prefix = place(stack, s3) + (options.prefix ?? "");
+      const prefix = await place(stack, s3) + (options.prefix ?? "");
       const made = over(s3Driver(s3, { bucket: BUCKET, ...options, prefix }));
       prefixes.set(made, prefix);
       return made;
