@@ -203,7 +203,7 @@ export function explainTask(state: PipelineState, task: TaskState): TaskExplanat
   const report = [
     ...task.required.map((term) => ({ term, gate: "present" as const })),
     ...task.inhibiting.map((term) => ({ term, gate: "absent" as const })),
-  ].map(({ term, gate }) => {
+  ].filter(({ term }) => term.link !== "done").map(({ term, gate }) => {
     const link = task.task.allLinks[term.link]!;
     const through = gate === "present" ? term.jobs.set : difference(coming, [term.jobs.set]);
     const missing = gate === "present"
@@ -213,7 +213,7 @@ export function explainTask(state: PipelineState, task: TaskState): TaskExplanat
     return {
       text: makers
         ? gate === "present" ? `${makers} has succeeded` : `${makers} is not running`
-        : `${gate === "present" ? "in" : "not in"} ${link.repository.name}`,
+        : `${gate === "present" ? "in" : "not in"} ${term.link} (${link.repository.name})`,
       link: term.link,
       gate,
       count: gate === "present" ? intersection([coming, through]).size : through.size,

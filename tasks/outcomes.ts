@@ -62,7 +62,8 @@ export class Outcomes {
       this.failed = new MetadataRepository(beside("failed")) as MetadataRepository<Outcome>;
       this.attempts = new MetadataRepository(beside("attempts")) as MetadataRepository<AttemptsRecord>;
     }
-    this.done = or(this.success, this.failed) as MetadataRepository<Outcome>;
+    const either = or(this.success, this.failed).driver;
+    this.done = new MetadataRepository<Outcome>({ ...either, name: `outcomes in ${this.success.name}` });
   }
 
   /** Makes the stores. */
