@@ -63,7 +63,7 @@ function blobDriverOf(place: MongoPlace): BlobDriver {
     async prepare(options) {
       await prepareCollections(place, [".keys", ".files", ".chunks", ".uploads"], options);
       await place.attempt("prepare", undefined, options, () => files.prepare());
-      await files.sweep(Date.now() - STALE, options);
+      if (options?.sweep ?? true) await files.sweep(Date.now() - STALE, options);
     },
     watch: (options) => watchCollection(() => files.keys, options.signal, "version"),
     async read(key, options) {
