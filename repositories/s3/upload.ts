@@ -45,6 +45,8 @@ export class Uploader {
     const filler = small ? undefined : new PartFiller(chunksOfContent(content, partSize, signal));
     try {
       signal?.throwIfAborted();
+      // Says at once that the session is not open, before anything of the source is taken.
+      void this.#store.client;
       if (conditional) await this.#conditions.check(this.#store, key, "put", signal);
       if (small) return await this.#put(key, content, options);
       const buffers = new PartBuffers();

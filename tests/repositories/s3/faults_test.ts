@@ -318,7 +318,7 @@ Deno.test({
     const direct = client(stack);
     const options = { bucket: BUCKET, prefix: await place(stack, direct) };
     const plain = new S3BucketRepository(direct, options);
-    const keys = Array.from({ length: 2500 }, (_, i) => `key-${String(i).padStart(5, "0")}`);
+    const keys = Array.from({ length: 1200 }, (_, i) => `key-${String(i).padStart(5, "0")}`);
     let at = 0;
     await Promise.all(Array.from({ length: 16 }, async () => {
       while (at < keys.length) await plain.put(keys[at++]!, "x");
