@@ -73,6 +73,8 @@ function membership(
     }`,
     advice: met
       ? undefined
+      : task.required.some((other) => other.link === term.link && other.producers.length > 0)
+      ? undefined // Whoever makes it is spoken of by the condition of its own.
       : inhibits
       ? `remove it there: datatask rm ${task.task.name}.${term.link} ${key}`
       : `put it there: datatask inject ${task.task.name}.${term.link} ${key} FILE`,
@@ -80,6 +82,18 @@ function membership(
     gate: link.start,
   };
 }
+
+/** How a producer stands, as a part of a sentence that ends in the job. */
+const STANDS: Record<JobState, string> = {
+  unknown: "knows nothing of",
+  waiting: "waits with",
+  ready: "is ready for",
+  running: "is at work on",
+  retrying: "will try again",
+  done: "has succeeded with",
+  failed: "has failed with",
+  blocked: "is blocked for",
+};
 
 function gate(state: PipelineState, task: TaskState, term: Term, job: number, inhibits: boolean): Condition {
   const met = term.jobs.set.has(job) !== inhibits;
@@ -92,9 +106,7 @@ function gate(state: PipelineState, task: TaskState, term: Term, job: number, in
     if (upstream === undefined) return { name, job: key, state: "unknown" as JobState };
     return { name, job: state.keys.key(upstream), state: jobState(producer, upstream) };
   });
-  const said = parts.map(({ name, job, state }) =>
-    `${name} ${state === "unknown" ? `knows nothing of "${job}"` : `is ${state} for "${job}"`}`
-  ).join(", ");
+  const said = parts.map(({ name, job, state }) => `${name} ${STANDS[state]} "${job}"`).join(", ");
   const dead = !met && !inhibits && parts.length > 0 &&
     parts.every((part) => part.state === "failed" || part.state === "blocked");
   const failed = parts.find((part) => part.state === "failed");

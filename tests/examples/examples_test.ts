@@ -58,7 +58,7 @@ Deno.test("example flaky retries, blocks what follows a failure, and goes on whe
   assert.match(second.stdout + second.stderr, /Nothing to do: 5 jobs done, 2 failed, 2 blocked/);
   const why = await flaky.command("why", "credit", "lost-book");
   assert.match(why.stdout, /credit\/lost-book is blocked/);
-  assert.match(why.stdout, /✗ pages is made by fetch: fetch is failed for "lost-book"/);
+  assert.match(why.stdout, /✗ pages is made by fetch: fetch has failed with "lost-book"/);
   const retried = await flaky.command("retry", "fetch", "lost-book");
   assert.equal(retried.code, 0, retried.stderr);
   const third = await flaky.command("run");
