@@ -286,12 +286,11 @@ export class Pipeline implements AsyncDisposable {
     await using _open = await this.#hold(options.signal);
     const why = await this.why(task, job);
     if (why.state !== "ready" && !options.force) {
-      const unmet = why.conditions.filter((condition) => condition.state !== "met").map((condition) =>
-        condition.text
-      );
+      const unmet = why.conditions.filter(({ state, text }) => state !== "met" && !why.text.includes(text))
+        .map(({ text }) => text);
       throw new UsageError(
         `Cannot launch "${job}" of task ${task}: ${uncapitalized(why.text)}${
-          unmet.length ? ` (${unmet.join("; ")})` : ""
+          unmet.length ? ` (and ${unmet.join("; ")})` : ""
         }; use --force to run it all the same`,
       );
     }

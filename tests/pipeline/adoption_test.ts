@@ -68,14 +68,8 @@ Deno.test("A run that an earlier coordinator started is taken over, not started 
   w.place.leaves("task", "1");
   const { events, summary } = await told(w.pipeline);
   assert.deepEqual(w.place.did, ["adopt task/1", "run task/2"]);
-  assert.deepEqual(events.map((event) => event.type), [
-    "adopted",
-    "opened",
-    "started",
-    "finished",
-    "finished",
-    "closed",
-  ]);
+  assert.deepEqual(events.slice(0, 2).map((event) => event.type), ["adopted", "opened"]);
+  assert.deepEqual(jobsOf(events, "finished").sort(), ["task/1", "task/2"]);
   assert.deepEqual([summary.adopted, summary.started, summary.succeeded], [1, 1, 2]);
   const outcome = await w.task.outcomes.done.get("1");
   assert(outcome.seconds >= 1, "it began when it was started, not when it was taken over");
