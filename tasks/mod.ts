@@ -51,5 +51,6 @@ export {
   type Task,
   type TaskOptions,
 } from "./task.ts";
+export type { BoundPath, ProcessLink, ProcessLinks } from "./process_links.ts";
 export { type ProcessContext, processTask, type ProcessTaskOptions } from "./process.ts";
 export { type PathLike, Script, type ScriptTag, type ScriptValue, sh } from "./script.ts";
