@@ -52,6 +52,12 @@ export class SubscribableSet implements LiveSet {
 /** Up to this many keys are sorted before they are numbered, so that equal priorities go in the order of names. */
 const SORTED = 200_000;
 
+/** How to list. */
+export interface ListOptions extends OperationOptions {
+  /** Numbers the keys that the first listing has found new; called once, by the first listing only. */
+  readonly number?: ((keys: readonly Key[]) => Promise<void>) | undefined;
+}
+
 /** The keys of one repository. */
 export class ObservedKeys extends SubscribableSet {
   readonly repository: Repository;
@@ -96,10 +102,10 @@ export class ObservedKeys extends SubscribableSet {
    * Lists the repository and takes what it says, but for what was announced in the meantime. A listing waits for the one before: what was
    * found out first must not replace what was found out later.
    *
-   * @param options When to stop.
+   * @param options When to stop, and who numbers new keys.
    * @returns Whether anything had changed.
    */
-  list(options: OperationOptions = {}): Promise<boolean> {
+  list(options: ListOptions = {}): Promise<boolean> {
     const listing = this.#last ? this.#last.then(() => this.#list(options)) : this.#list(options);
     const last = listing.catch(() => {}).then(() => {
       if (this.#last === last) this.#last = undefined;
@@ -113,7 +119,7 @@ export class ObservedKeys extends SubscribableSet {
     return this.listedAt !== undefined || this.#last !== undefined;
   }
 
-  async #list(options: OperationOptions): Promise<boolean> {
+  async #list(options: ListOptions): Promise<boolean> {
     const begun = performance.now();
     const announced = this.#announced = new Map();
     try {
@@ -147,7 +153,7 @@ export class ObservedKeys extends SubscribableSet {
   }
 
   /** The first listing numbers the keys that are new, in the order of names where there are not too many. */
-  async #first(fresh: KeySet, options: OperationOptions): Promise<void> {
+  async #first(fresh: KeySet, options: ListOptions): Promise<void> {
     let unknown: Key[] = [];
     const take = (): void => {
       for (const key of unknown) fresh.add(this.#keys.id(key));
@@ -161,7 +167,8 @@ export class ObservedKeys extends SubscribableSet {
       }
       if (unknown.length > SORTED) take();
     }
-    unknown.sort();
+    if (options.number) await options.number(unknown);
+    else unknown.sort();
     take();
   }
 }

@@ -8,6 +8,7 @@ import type { KeyDriver } from "../repositories/driver.ts";
 import { Repository, type SkippedNames } from "../repositories/repository.ts";
 import { allOf, anyOf, butNot } from "./derived_set.ts";
 import type { KeySpace } from "./key_space.ts";
+import { Numbering } from "./numbering.ts";
 import { type LiveSet, ObservedKeys } from "./observed.ts";
 
 /** How many repositories are listed, or keys looked up, at a time. */
@@ -115,21 +116,49 @@ export class Observer {
     options: { readonly signal?: AbortSignal | undefined; readonly only?: (leaf: ObservedKeys) => boolean } =
       {},
   ): Promise<boolean> {
+    const { signal } = options;
     const queue = [...this.#leaves.values()].filter(options.only ?? (() => true));
-    let any = false;
+    const numbering = new Numbering(this.#keys, queue.length);
+    const listings: Promise<boolean>[] = [];
+    // A listing that has found its keys makes way for the next, and waits for the numbers.
     const worker = async (): Promise<void> => {
       for (let leaf = queue.shift(); leaf; leaf = queue.shift()) {
-        try {
-          if (await leaf.list({ signal: options.signal })) any = true;
-        } catch (error) {
-          options.signal?.throwIfAborted();
-          if (leaf.listedAt === undefined) throw error;
-          this.#options.onTrouble(leaf.repository, error);
-        }
+        const found = Promise.withResolvers<void>();
+        const listing = this.#listOne(leaf, numbering, signal, found.resolve);
+        listing.catch(() => {});
+        listings.push(listing);
+        await found.promise;
       }
     };
     await Promise.all(Array.from({ length: Math.min(WIDTH, queue.length) }, worker));
-    return any;
+    return (await Promise.all(listings)).some(Boolean);
+  }
+
+  async #listOne(
+    leaf: ObservedKeys,
+    numbering: Numbering,
+    signal: AbortSignal | undefined,
+    onFound: () => void,
+  ): Promise<boolean> {
+    let numbered = false;
+    try {
+      return await leaf.list({
+        signal,
+        number: (keys) => {
+          numbered = true;
+          onFound();
+          return numbering.found(keys);
+        },
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (leaf.listedAt === undefined) throw error;
+      this.#options.onTrouble(leaf.repository, error);
+      return false;
+    } finally {
+      if (!numbered) numbering.leave();
+      onFound();
+    }
   }
 
   #identity(driver: KeyDriver): string {

@@ -61,6 +61,8 @@ export function planReport(
   const downstream = Object.fromEntries(
     state.tasks.map((entry) => {
       const over = [entry.success.set, entry.failed.set, entry.live.set, entry.ready.set, entry.blocked()];
+      // What a repository inhibits stays where it is, whatever succeeds upstream.
+      for (const term of entry.inhibiting) if (term.producers.length === 0) over.push(term.jobs.set);
       return [entry.task.name, difference(entry.coming(), over).size];
     }),
   );

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { input, type Pool, systemClock } from "../../mod.ts";
+import {
+  type BlobDriver,
+  functionTask,
+  inhibits,
+  input,
+  type Link,
+  type OperationOptions,
+  type Pool,
+  systemClock,
+} from "../../mod.ts";
 import type { Ending, RunContext, Runner } from "../../tasks/runner.ts";
 import { defineTask, type TaskOptions } from "../../tasks/task.ts";
 import { RateLimit } from "../../pipeline/rate_limit.ts";
@@ -65,6 +74,29 @@ Deno.test("Jobs go by priority, which may differ from job to job, and by name wh
   assert.equal(
     await order({}, { priority: (task: string, job: string) => task === "task" && job === "b" ? 1 : 0 }),
     "bacd",
+  );
+});
+
+Deno.test("Jobs go by name whichever of many repositories is listed first, and however slowly", async () => {
+  const jobs = keys(30);
+  const a = await blobs("a", ...jobs.toReversed());
+  const links: Record<string, Link> = { a: input(a) };
+  // More repositories than are listed at a time, each with other keys, the first ones slowest.
+  for (let i = 0; i < 20; i++) {
+    const slow = (await blobs(`s${i}`, ...jobs.slice(i).toReversed())).with((inner: BlobDriver) => ({
+      ...inner,
+      async *keys(options?: OperationOptions) {
+        await new Promise((resolve) => setTimeout(resolve, 20 - i));
+        yield* inner.keys(options);
+      },
+    }));
+    links[`s${i}`] = input(slow, { required: false, key: (job) => job });
+    links[`t${i}`] = inhibits(slow, { key: (job) => `no-${job}` });
+  }
+  const task = functionTask("task", { done: outcomes(), concurrency: 1, links }, () => {});
+  assert.deepEqual(
+    jobsOf((await runAll(inMemory([task]))).events, "started"),
+    jobs.map((job) => `task/${job}`),
   );
 });
 
