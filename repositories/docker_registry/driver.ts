@@ -15,7 +15,7 @@ import { Images } from "./images.ts";
 import { layoutEntries } from "./layout_read.ts";
 import { LayoutWriter } from "./layout_write.ts";
 import type { Manifest } from "./manifest.ts";
-import { deletedTag, isMarker, maybeStandIn, Removal } from "./removal.ts";
+import { deletedTag, type Interrupted, isMarker, maybeStandIn, Removal } from "./removal.ts";
 
 /** Which image repository. */
 export interface DockerRegistryOptions {
@@ -141,13 +141,11 @@ export class TagStore {
     options?.signal?.throwIfAborted();
     const signal = options?.signal;
     try {
-      let hidden: ReadonlyMap<string, string> | undefined;
+      let interrupted: Interrupted | undefined;
       for await (const { tags, more } of this.images.tags(signal)) {
-        if (hidden === undefined) {
-          const listed = more ? undefined : tags.filter(isMarker);
-          hidden = await this.removal.interrupted(signal, listed);
-        }
-        const shown = tags.filter((tag) => !isMarker(tag) && !hidden!.has(tag));
+        interrupted ??= await this.removal.interrupted(signal, more ? undefined : tags.filter(isMarker));
+        const hidden = await Promise.all(tags.map((tag) => this.removal.hides(tag, interrupted!, signal)));
+        const shown = tags.filter((_, i) => !hidden[i]);
         if (shown.length > 0) yield shown;
         signal?.throwIfAborted();
       }

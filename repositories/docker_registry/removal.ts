@@ -56,6 +56,19 @@ export function maybeStandIn(size: number | undefined): boolean {
   return size === undefined || size === STAND_IN_SIZE;
 }
 
+/** The marker of a tag. It tells the tag even when nothing is left of the stand-in. */
+async function markerOf(tag: string): Promise<string> {
+  return MARKER + (await digestOf(encodeText(tag))).slice(-32);
+}
+
+/** What deletions have left that were begun and not finished. */
+export interface Interrupted {
+  /** The digest of the stand-in that a tag still points to. */
+  readonly standIns: ReadonlyMap<string, string>;
+  /** Markers whose stand-in is gone: the registry died while it dropped the tags. They and their tags are listed, and nothing is there. */
+  readonly dangling: ReadonlySet<string>;
+}
+
 /** Removes tags of one image repository. Remembers how the registry wants it. */
 export class Removal {
   readonly #images: Images;
@@ -97,8 +110,19 @@ export class Removal {
    * @param signal When to stop.
    */
   async finish(signal?: AbortSignal): Promise<void> {
-    const gone = await this.interrupted(signal);
-    await Promise.all([...new Set(gone.values())].map((digest) => this.#drop(digest, signal)));
+    const { standIns, dangling } = await this.interrupted(signal);
+    await Promise.all([...new Set(standIns.values())].map((digest) => this.#drop(digest, signal)));
+    if (dangling.size === 0) return;
+    const left = new Set(dangling);
+    for await (const { tags } of this.#images.tags(signal)) {
+      for (const tag of tags) {
+        const marker = await markerOf(tag);
+        if (!dangling.has(marker) || await this.#images.head(tag, signal)) continue;
+        await this.#moveAndDrop(tag, undefined, signal);
+        left.delete(marker);
+      }
+    }
+    for (const marker of left) await this.#moveAndDrop(marker, undefined, signal);
   }
 
   /**
@@ -106,19 +130,36 @@ export class Removal {
    *
    * @param signal When to stop.
    * @param listed Markers that are known already. Default: looks for them.
-   * @returns The digest of the stand-in of each tag that still points to one.
+   * @returns What they have left.
    */
-  async interrupted(signal?: AbortSignal, listed?: readonly string[]): Promise<ReadonlyMap<Key, string>> {
-    const found = new Map<Key, string>();
+  async interrupted(signal?: AbortSignal, listed?: readonly string[]): Promise<Interrupted> {
+    const standIns = new Map<Key, string>();
+    const dangling = new Set<string>();
     for (const marker of listed ?? await this.markers(signal)) {
       const standIn = await this.#images.manifest(marker, signal);
       const tag = standIn && deletedTag(standIn);
-      if (tag === undefined) continue;
-      const now = await this.#images.head(tag, signal);
-      // A tag that points elsewhere by now was written again: only the marker is left.
-      found.set(now?.digest === standIn!.digest ? tag : marker, standIn!.digest);
+      if (tag === undefined) dangling.add(marker);
+      else {
+        const now = await this.#images.head(tag, signal);
+        // A tag that points elsewhere by now was written again: only the marker is left.
+        standIns.set(now?.digest === standIn!.digest ? tag : marker, standIn!.digest);
+      }
     }
-    return found;
+    return { standIns, dangling };
+  }
+
+  /**
+   * Whether a tag that is listed is none any more.
+   *
+   * @param tag The tag.
+   * @param interrupted What broken deletions have left.
+   * @param signal When to stop.
+   * @returns Whether it is being deleted.
+   */
+  async hides(tag: string, { standIns, dangling }: Interrupted, signal?: AbortSignal): Promise<boolean> {
+    if (isMarker(tag) || standIns.has(tag)) return true;
+    if (dangling.size === 0 || !dangling.has(await markerOf(tag))) return false;
+    return await this.#images.head(tag, signal) === undefined;
   }
 
   /**
@@ -148,7 +189,7 @@ export class Removal {
   async #moveAndDrop(tag: Key, old: Manifest | undefined, signal: AbortSignal | undefined): Promise<void> {
     const bytes = await this.#standIn(tag, signal);
     const digest = await digestOf(bytes);
-    await this.#images.putManifest(MARKER + digest.slice(-24), bytes, OCI_MANIFEST, signal);
+    if (!isMarker(tag)) await this.#images.putManifest(await markerOf(tag), bytes, OCI_MANIFEST, signal);
     await this.#images.putManifest(tag, bytes, OCI_MANIFEST, signal);
     try {
       await this.#drop(digest, signal);

@@ -154,9 +154,12 @@ export class DockerRegistryRepository extends FilesystemRepository {
     options: OperationOptions & { readonly tags: readonly string[] },
   ): Promise<void> {
     const { tags, signal } = options;
-    const others = (await this.tagsOf(digest, options)).filter((tag) => !tags.includes(tag));
+    const all = await this.tagsOf(digest, options);
+    const others = all.filter((tag) => !tags.includes(tag));
     await this.#store.within("delete", undefined, options, async () => {
       if (others.length > 0) throw new RegistryFault("conflict", sharedBy(digest, others));
+      // One at a time: a registry that dies while it drops them all would leave tags that point to nothing.
+      for (const tag of all) await this.#store.removal.remove(tag, signal);
       const status = await this.#store.images.deleteManifest(digest, signal);
       if (status === 400) {
         throw new RegistryFault(
