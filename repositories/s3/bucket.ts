@@ -5,10 +5,11 @@
  */
 import { RepositoryError } from "../../core/errors.ts";
 import { checkKey, type Key } from "../../core/key.ts";
-import { DeleteObjectsCommand, type S3Client } from "../../deps/aws_s3.ts";
+import { DeleteObjectsCommand } from "../../deps/aws_s3.ts";
 import type { Resource } from "../../session/resource.ts";
 import { BlobRepository } from "../blob.ts";
 import type { OperationOptions } from "../driver.ts";
+import type { S3Connection } from "./client.ts";
 import { type S3BucketOptions, s3Driver } from "./driver.ts";
 import { S3Store } from "./store.ts";
 
@@ -44,7 +45,7 @@ export class S3BucketRepository extends BlobRepository {
    * @param options Which bucket, which names, and how values are written.
    * @throws {DefinitionError} When a part is too small, or the number of parts under way is no whole number from 1.
    */
-  constructor(client: Resource<S3Client> | S3Client, options: S3BucketOptions) {
+  constructor(client: Resource<S3Connection> | S3Connection, options: S3BucketOptions) {
     super(s3Driver(client, options));
     this.#store = new S3Store(client, options, options.account);
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Duration, parseDuration } from "../../core/duration.ts";
-import { S3Client, type S3ClientConfig } from "../../deps/aws_s3.ts";
+import { S3Client } from "../../deps/aws_s3.ts";
 import type { OpenResource } from "../../session/resource.ts";
 import { PacedRetries } from "./pace.ts";
 import { bodyTimeouts, contentMd5, retryReports } from "./middleware.ts";
@@ -19,6 +19,28 @@ export interface S3Retry {
   readonly error: unknown;
 }
 
+/** A client of S3: what {@linkcode createS3Client} gives, or an `S3Client` of the AWS SDK that you made yourself. */
+export interface S3Connection {
+  /** How it was made. */
+  readonly config: object;
+  /** What a request goes through. */
+  readonly middlewareStack: object;
+  /** Closes its connections. */
+  destroy(): void;
+}
+
+/** Who asks. */
+export interface S3Keys {
+  /** The access key, which says who. */
+  readonly accessKeyId: string;
+  /** The secret key, which proves it. */
+  readonly secretAccessKey: string;
+  /** The token of a session that ends. */
+  readonly sessionToken?: string;
+  /** When the session ends; a function that gave the keys is then asked anew. */
+  readonly expiration?: Date;
+}
+
 /** Options of a client of S3. What is left out is taken from the environment and the files of AWS, as their own tools do. */
 export interface S3ClientOptions {
   /** The address of a store that is not AWS: `"https://s3.example.org"`. */
@@ -26,7 +48,7 @@ export interface S3ClientOptions {
   /** The region. @default What the environment says; `"us-east-1"` when there is an endpoint. */
   readonly region?: string | undefined;
   /** The keys, or a function that gives them. @default The usual chain: environment, profile, role of the machine. */
-  readonly credentials?: S3ClientConfig["credentials"];
+  readonly credentials?: S3Keys | (() => Promise<S3Keys>) | undefined;
   /** Write the bucket into the path of the address rather than into its host. @default true when there is an endpoint that is not AWS */
   readonly pathStyle?: boolean | undefined;
   /** Certificates of authorities to trust, in PEM: for a store with a certificate of your own. */
@@ -62,7 +84,7 @@ export interface S3ClientOptions {
  * assert.equal(books.name, "s3 library/books/*.txt");
  * ```
  */
-export function s3Client(options: S3ClientOptions = {}): OpenResource<S3Client> {
+export function s3Client(options: S3ClientOptions = {}): OpenResource<S3Connection> {
   return (stack) => {
     const client = createS3Client(options);
     stack.defer(() => client.destroy());
@@ -76,7 +98,12 @@ export function s3Client(options: S3ClientOptions = {}): OpenResource<S3Client> 
  * @param options Where the store is, who asks, and how patient to be.
  * @returns The client.
  */
-export function createS3Client(options: S3ClientOptions = {}): S3Client {
+export function createS3Client(options: S3ClientOptions = {}): S3Connection {
+  return makeClient(options);
+}
+
+/** A client, as the SDK knows it. */
+export function makeClient(options: S3ClientOptions): S3Client {
   const { endpoint, credentials, ca } = options;
   const region = options.region ?? environmentRegion() ?? (endpoint === undefined ? undefined : "us-east-1");
   const timeout = parseDuration(options.timeout ?? "60s", "timeout");

@@ -6,11 +6,12 @@
 import { type Bytes, concat } from "../../core/bytes.ts";
 import { type Duration, parseDuration } from "../../core/duration.ts";
 import { DefinitionError } from "../../core/errors.ts";
-import { DeleteObjectCommand, HeadObjectCommand, type S3Client } from "../../deps/aws_s3.ts";
+import { DeleteObjectCommand, HeadObjectCommand } from "../../deps/aws_s3.ts";
 import type { Key } from "../../core/key.ts";
 import type { Resource } from "../../session/resource.ts";
 import type { BlobDriver, OperationOptions, ValueInfo } from "../driver.ts";
 import { memoised } from "../memory_store.ts";
+import type { S3Connection } from "./client.ts";
 import { Conditions } from "./conditions.ts";
 import { download } from "./download.ts";
 import { classifyS3, statusOf } from "./errors.ts";
@@ -56,7 +57,10 @@ interface Settings {
  * @returns The driver.
  * @throws {DefinitionError} When a part is too small, or the number of parts under way is no whole number from 1.
  */
-export function s3Driver(client: Resource<S3Client> | S3Client, options: S3BucketOptions): BlobDriver {
+export function s3Driver(
+  client: Resource<S3Connection> | S3Connection,
+  options: S3BucketOptions,
+): BlobDriver {
   const { partSize = 8 * 2 ** 20, concurrency = 4 } = options;
   if (!(partSize >= SMALLEST_PART && Number.isInteger(partSize))) {
     throw new DefinitionError(

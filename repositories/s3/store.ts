@@ -7,6 +7,7 @@ import { RepositoryError } from "../../core/errors.ts";
 import { isKey, type Key } from "../../core/key.ts";
 import { GetObjectCommand, type S3Client } from "../../deps/aws_s3.ts";
 import type { Resource } from "../../session/resource.ts";
+import type { S3Connection } from "./client.ts";
 import { explainS3, nameOf, statusOf } from "./errors.ts";
 
 /** Where values lie in a bucket. */
@@ -34,7 +35,7 @@ export class S3Store {
   readonly bucket: string;
   readonly prefix: string;
   readonly suffix: string;
-  readonly #client: Resource<S3Client> | S3Client;
+  readonly #client: Resource<S3Connection> | S3Connection;
   readonly #account: string;
 
   /**
@@ -42,7 +43,7 @@ export class S3Store {
    * @param place Where values lie.
    * @param account Tells stores apart that have buckets of the same name.
    */
-  constructor(client: Resource<S3Client> | S3Client, place: S3Place, account: string | undefined) {
+  constructor(client: Resource<S3Connection> | S3Connection, place: S3Place, account: string | undefined) {
     this.#client = client;
     this.bucket = place.bucket;
     this.prefix = place.prefix ?? "";
@@ -64,7 +65,7 @@ export class S3Store {
    * @throws {SessionError} When its session is not open.
    */
   get client(): S3Client {
-    return typeof this.#client === "function" ? this.#client() : this.#client;
+    return (typeof this.#client === "function" ? this.#client() : this.#client) as S3Client;
   }
 
   /** The name of a key's object. */

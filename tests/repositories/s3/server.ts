@@ -4,7 +4,7 @@
  * @module
  */
 import { type S3BucketOptions, s3Driver } from "../../../repositories/s3/driver.ts";
-import { createS3Client, type S3ClientOptions } from "../../../repositories/s3/client.ts";
+import { makeClient, type S3ClientOptions } from "../../../repositories/s3/client.ts";
 import type { BlobDriver } from "../../../repositories/driver.ts";
 import {
   AbortMultipartUploadCommand,
@@ -35,7 +35,7 @@ export const BUCKET = "datatask-tests";
 
 /** A client. */
 export function client(stack: AsyncDisposableStack, options: S3ClientOptions = {}): S3Client {
-  const made = createS3Client({ endpoint, credentials, ...options });
+  const made = makeClient({ endpoint, credentials, ...options });
   stack.defer(() => made.destroy());
   return made;
 }
