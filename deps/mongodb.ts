@@ -1,5 +1,5 @@
 /** The client of MongoDB, from mongodb: the one place that names it. */
-export { Binary, BSON, Long, MongoClient, ObjectId } from "npm:mongodb@^7.0.0";
+export { Binary, BSON, GridFSBucket, Long, MongoClient, ObjectId } from "npm:mongodb@^7.0.0";
 export type {
   AnyBulkWriteOperation,
   ChangeStream,
