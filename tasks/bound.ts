@@ -10,7 +10,7 @@ import type { OperationOptions, TreeEntry } from "../repositories/driver.ts";
 import type { FilesystemRepository } from "../repositories/filesystem.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
 import type { Repository } from "../repositories/repository.ts";
-import type { Direction, Link, Links, View } from "./link.ts";
+import type { Direction, Link, Links } from "./link.ts";
 
 /** A repository bound to one key. */
 export interface BoundKey {

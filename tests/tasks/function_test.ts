@@ -367,8 +367,8 @@ Deno.test("Lines that a body logs are events, and are kept with what it threw; e
   const read = async (attempt?: number): Promise<string> =>
     await new Response(await pipeline.logs("task", "1", attempt ? { attempt } : {})).text();
   assert.equal(await read(), "attempt 3 { deep: [ 1, { x: 2 } ] }\n");
-  assert.match(await read(1), /^attempt 1 \{ deep: \[ 1, \{ x: 2 \} \] \}\nError: failure 1\n    at /);
-  assert.match(await read(2), /^attempt 2 .*\nError: failure 2\n    at /);
+  assert.match(await read(1), /^attempt 1 \{ deep: \[ 1, \{ x: 2 \} \] \}\nError: failure 1\n {4}at /);
+  assert.match(await read(2), /^attempt 2 .*\nError: failure 2\n {4}at /);
   await pipeline.close();
 });
 
