@@ -74,10 +74,15 @@ async function denoTest(args: readonly string[], notes: string): Promise<Tally> 
   let text = "";
   for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
     text = (text + chunk).slice(-4000);
-    await Deno.stdout.write(new TextEncoder().encode(chunk));
+    await Deno.stdout.write(new TextEncoder().encode(shown(chunk)));
   }
   const { success } = await child.status;
   return read(text, success);
+}
+
+/** What of the output is shown: where it is no terminal, a dot per test would be a line per test. */
+function shown(chunk: string): string {
+  return Deno.stdout.isTerminal() ? chunk : chunk.replace(/^[.,!]\n/gm, "");
 }
 
 /**
