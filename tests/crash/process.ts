@@ -52,7 +52,12 @@ export function start(folder: string, args: readonly string[]): Started {
     return { code, lines, errors: await errors };
   })();
   const signal = (name: Deno.Signal): void => {
-    if (!over) child.kill(name);
+    try {
+      if (!over) child.kill(name);
+    } catch (error) {
+      // It may have ended by itself between the question and the signal.
+      if (!(error instanceof TypeError)) throw error;
+    }
   };
   return {
     pid: child.pid,
