@@ -66,6 +66,8 @@ export class ObservedKeys extends SubscribableSet {
   listedAt: number | undefined;
   /** How long it took, in milliseconds. */
   listingMs = 0;
+  /** How many listings were begun. */
+  listings = 0;
   /** Ids that were announced while a listing was under way: news the listing may not have. */
   #announced: Map<number, boolean> | undefined;
   /** The end of the listing that was asked for last. */
@@ -121,6 +123,7 @@ export class ObservedKeys extends SubscribableSet {
 
   async #list(options: ListOptions): Promise<boolean> {
     const begun = performance.now();
+    this.listings++;
     const announced = this.#announced = new Map();
     try {
       const fresh = new KeySet();

@@ -204,7 +204,11 @@ export class Observer {
       try {
         while (asked.get(key)) {
           asked.set(key, false);
-          leaf.announce(key, await repository.has(key));
+          const { listings } = leaf;
+          const present = await repository.has(key);
+          // A listing that has begun since is younger than this answer.
+          if (leaf.listings !== listings) asked.set(key, true);
+          else leaf.announce(key, present);
         }
       } finally {
         asked.delete(key);

@@ -268,3 +268,37 @@ Deno.test("Observer asks a view again when its part changes while it answers", a
   assert.equal(asked, 2);
   assert.equal(observer.observed(repository)!.set.has(keys.id("a")), false);
 });
+
+Deno.test("Observer does not take an answer that is older than the listing under way", async () => {
+  const store = new MemoryBlobRepository("store");
+  const view = filter(store, () => true);
+  const answers: PromiseWithResolvers<boolean>[] = [];
+  let asked = 0;
+  const page = Promise.withResolvers<void>();
+  let slow = false;
+  const repository = new MemoryBlobRepository("view").with((): BlobDriver => ({
+    ...view.driver,
+    has: () => (answers[asked++] = Promise.withResolvers<boolean>()).promise,
+    async *keys() {
+      if (slow) await page.promise;
+      yield [];
+    },
+  }));
+  const { observer, keys, settled } = observe({
+    blobs: [],
+    documents: new MemoryMetadataRepository<string>(),
+    views: { repository },
+  });
+  await observer.list();
+  observer.announce(store, "a", true);
+  await until(() => asked === 1);
+  slow = true;
+  const listing = observer.list();
+  answers[0]!.resolve(true);
+  await until(() => asked === 2);
+  answers[1]!.resolve(false);
+  page.resolve();
+  await listing;
+  await settled();
+  assert.equal(observer.observed(repository)!.set.has(keys.id("a")), false);
+});
