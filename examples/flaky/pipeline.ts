@@ -42,7 +42,7 @@ const fetch = functionTask(
   "fetch",
   {
     done: results("fetch"),
-    retry: { attempts: 3, delay: "100ms", factor: 2 },
+    retry: { attempts: 3, delay: "500ms", factor: 2 },
     links: { meta: input(meta, { as: "value" }), pages: output(pages) },
   },
   async ({ meta, attempt, pages, log }) => {
