@@ -57,12 +57,25 @@ export interface Outcome {
   readonly earlier?: readonly Outcome[] | undefined;
 }
 
+/** How much of each text of an exception is recorded, in characters: an outcome is read whole, and often. */
+const LONGEST_TEXT = 16_384;
+
 /** The record of an exception, whatever was thrown: plain texts that any store can keep. */
 export function recordError(error: unknown): RecordedError {
-  if (!(error instanceof Error)) {
-    const text = typeof error === "string" ? error : Deno.inspect(error, { colors: false });
-    return { name: typeof error, message: text.toWellFormed() };
+  try {
+    if (!(error instanceof Error)) {
+      const text = typeof error === "string" ? error : Deno.inspect(error, { colors: false });
+      return { name: typeof error, message: kept(text) };
+    }
+    const stack = typeof error.stack === "string" ? { stack: kept(error.stack) } : {};
+    return { name: kept(String(error.name)), message: kept(String(error.message)), ...stack };
+  } catch {
+    return { name: typeof error, message: "something was thrown that cannot be shown; throw an Error" };
   }
-  const stack = typeof error.stack === "string" ? { stack: error.stack.toWellFormed() } : {};
-  return { name: String(error.name).toWellFormed(), message: String(error.message).toWellFormed(), ...stack };
+}
+
+/** A text as it is recorded: its beginning, when it is very long. */
+function kept(text: string): string {
+  if (text.length <= LONGEST_TEXT) return text.toWellFormed();
+  return `${text.slice(0, LONGEST_TEXT).toWellFormed()}... (${text.length - LONGEST_TEXT} characters more)`;
 }

@@ -192,3 +192,10 @@ Deno.test("YamlMetadataRepository.files and JsonMetadataRepository.files keep on
     await Deno.remove(dir, { recursive: true });
   }
 });
+
+Deno.test("YamlMetadataRepository keeps texts of millions of characters", async () => {
+  const documents = new YamlMetadataRepository(new MemoryBlobRepository("documents"));
+  const text = "x".repeat(8_000_000);
+  await documents.set("long", { text });
+  assert((await documents.get("long") as { text: string }).text === text);
+});

@@ -120,3 +120,26 @@ Deno.test("A job that succeeds after it had failed is a success, and its failure
   await runAll(pipeline);
   assert.deepEqual([await keysOf(task.outcomes.success), await keysOf(task.outcomes.failed)], [["1"], []]);
 });
+
+Deno.test("A job fails, and its outcome is kept, whatever its body throws", async () => {
+  const a = await blobs("a", "shy", "bare", "huge", "nothing");
+  const refuse = (): never => {
+    throw new Error("refused");
+  };
+  const thrown: Record<string, unknown> = {
+    shy: { [Symbol.for("Deno.customInspect")]: refuse },
+    bare: Object.create(null),
+    huge: new Error("x".repeat(10_000_000)),
+    nothing: null,
+  };
+  const task = each("task", a, ({ job }) => {
+    throw thrown[job];
+  });
+  const { summary } = await runAll(inMemory([task]));
+  assert.equal(summary.failed, 4);
+  const message = async (job: string): Promise<string> =>
+    (await task.outcomes.failed.get(job)).error!.message;
+  assert.equal(await message("shy"), "something was thrown that cannot be shown; throw an Error");
+  assert.equal(await message("nothing"), "null");
+  assert.match(await message("huge"), /^x{16384}\.\.\. \(9983616 characters more\)$/);
+});
