@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { describeError, isDatataskError } from "../core/errors.ts";
+import { causes, describeError, isDatataskError } from "../core/errors.ts";
 import { printable, type Style } from "./ansi.ts";
 
 /** What programs that call this one can tell apart. */
@@ -31,7 +31,8 @@ export function exitCodeOf(error: unknown): number {
 
 /** The flag that a refused operation needs, as the platform names it. */
 function neededFlag(error: unknown): string | undefined {
-  for (let at = error; at instanceof Error; at = at.cause) {
+  for (const at of causes(error)) {
+    if (!(at instanceof Error)) continue;
     // A module that may not be read is a TypeError with the same words.
     const flag = /Requires .+ access to .+, run again with the (--allow-[a-z-]+) flag/.exec(at.message)?.[1];
     if (flag) return flag;
@@ -73,6 +74,6 @@ function lines(text: string): string {
 }
 
 function stackOf(error: Error): string {
-  const own = error.stack ?? String(error);
-  return error.cause instanceof Error ? `${own}\nCaused by: ${stackOf(error.cause)}` : own;
+  return causes(error).filter((at) => at instanceof Error).map((at) => at.stack ?? String(at))
+    .join("\nCaused by: ");
 }

@@ -142,11 +142,32 @@ export function isDatataskError(error: unknown, code?: ErrorCode): error is Data
  * @returns Its message, then the messages of its causes.
  */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const text = error.message || error.name;
-  if (error.cause === undefined || error.cause === null) return text;
-  const cause = describeError(error.cause);
-  return text.includes(cause) ? text : `${text} (${cause})`;
+  const [first, ...beneath] = causes(error).map(say).reverse();
+  return beneath.reduce((below, text) => text.includes(below) ? text : `${text} (${below})`, first!);
+}
+
+/**
+ * An error and what lies beneath it, each once: what people throw may be its own cause.
+ *
+ * @param error Anything caught.
+ * @returns It, then its causes.
+ */
+export function causes(error: unknown): readonly unknown[] {
+  const found = new Set([error]);
+  for (let at = error; at instanceof Error && at.cause !== undefined && at.cause !== null;) {
+    at = at.cause;
+    if (found.has(at)) break;
+    found.add(at);
+  }
+  return [...found];
+}
+
+function say(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message || error.name : String(error);
+  } catch {
+    return `an ${typeof error} without words`;
+  }
 }
 
 /**

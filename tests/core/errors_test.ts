@@ -60,3 +60,12 @@ Deno.test("classifySystemError knows what the platform means", async () => {
   assert.equal(advice("no-space"), "; free some space, or put it elsewhere, and run again");
   assert.equal(advice("io"), "");
 });
+
+Deno.test("describeError comes to an end with an error that is its own cause, and with what has no words", () => {
+  const [above, below] = [new Error("above"), new Error("below")];
+  above.cause = below;
+  below.cause = above;
+  assert.equal(describeError(above), "above (below)");
+  assert.equal(describeError(Object.create(null)), "an object without words");
+  assert.equal(describeError(new Error("x", { cause: "text" })), "x (text)");
+});
