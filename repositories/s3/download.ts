@@ -6,16 +6,11 @@
 import type { Bytes } from "../../core/bytes.ts";
 import { RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
-import { GetObjectCommand, type GetObjectCommandOutput } from "../../deps/aws_s3.ts";
+import { GetObjectCommand, type GetObjectCommandOutput, HeadObjectCommand } from "../../deps/aws_s3.ts";
 import type { ReadOptions } from "../driver.ts";
+import { BodyReader, type NodeBody } from "./body.ts";
 import { classifyS3, nameOf, statusOf } from "./errors.ts";
 import type { S3Store } from "./store.ts";
-
-/** A body as the SDK gives it under Node's modules. */
-interface Body extends AsyncIterable<Uint8Array> {
-  destroy(error?: Error): void;
-  on(event: "error", listener: () => void): void;
-}
 
 /** How many times in a row a connection may break before anything more has come. */
 const BREAKS = 4;
@@ -67,9 +62,15 @@ function empty(): Download {
 }
 
 async function isThere(store: S3Store, key: Key, options: ReadOptions | undefined): Promise<boolean> {
-  const all = await download(store, key, { signal: options?.signal }, Infinity);
-  await all?.stream.cancel();
-  return all !== undefined;
+  try {
+    const object = { Bucket: store.bucket, Key: store.objectOf(key) };
+    await store.send(options?.signal, (client, send) => client.send(new HeadObjectCommand(object), send));
+    return true;
+  } catch (error) {
+    if (options?.signal?.aborted) throw error;
+    if (statusOf(error) === 404) return false;
+    throw store.explain(await store.reasonOfDenial(error, key, options?.signal), "read", key);
+  }
 }
 
 function open(
@@ -105,18 +106,16 @@ function resuming(
   patience: number,
 ): ReadableStream<Bytes> {
   const version = first.ETag;
-  let body = bodyOf(first);
-  let chunks = body[Symbol.asyncIterator]();
+  let body = readerOf(first);
   let at = start;
-  let left = first.ContentLength ?? Infinity;
   let breaks = 0;
-  const leave = (): void => body.destroy();
+  const leave = (): void => body.leave();
   signal?.addEventListener("abort", leave, { once: true });
   const finish = (): void => signal?.removeEventListener("abort", leave);
 
   const reopen = async (cause: unknown): Promise<void> => {
-    body.destroy();
-    if (signal?.aborted) throw signal.reason;
+    body.leave();
+    signal?.throwIfAborted();
     if (version === undefined || ++breaks > BREAKS || !isBreak(cause)) {
       throw store.explain(cause, "read", key);
     }
@@ -126,8 +125,7 @@ function resuming(
         ? replaced(store, key, error)
         : store.explain(error, "read", key);
     });
-    body = bodyOf(again);
-    chunks = body[Symbol.asyncIterator]();
+    body = readerOf(again);
   };
 
   return new ReadableStream<Bytes>({
@@ -135,16 +133,13 @@ function resuming(
       for (;;) {
         try {
           signal?.throwIfAborted();
-          const { done, value } = await within(chunks.next(), patience, body);
+          const chunk = await body.next(patience);
           signal?.throwIfAborted();
-          if (!done) {
-            if (value.length === 0) continue;
-            at += value.length;
-            left -= value.length;
+          if (chunk !== undefined) {
+            at += chunk.length;
             breaks = 0;
-            return controller.enqueue(value as Bytes);
+            return controller.enqueue(chunk);
           }
-          if (left !== Infinity && left !== 0) throw new CutShort();
           finish();
           return controller.close();
         } catch (error) {
@@ -159,42 +154,17 @@ function resuming(
     },
     cancel() {
       finish();
-      body.destroy();
+      body.leave();
     },
   }, { highWaterMark: 0 });
 }
 
-/** A body that ended before all of it had come. */
-class CutShort extends Error {
-  readonly code = "ECONNRESET";
-  constructor() {
-    super("the connection ended before the whole value had come");
-  }
-}
-
-/** Nothing came for too long. */
-class Stalled extends Error {
-  readonly code = "ETIMEDOUT";
-  constructor(patience: number) {
-    super(`nothing came for ${patience / 1000} s`);
-  }
+function readerOf({ Body, ContentLength }: GetObjectCommandOutput): BodyReader {
+  return new BodyReader(Body as unknown as NodeBody, ContentLength);
 }
 
 function isBreak(error: unknown): boolean {
   return classifyS3(error) === "unavailable" || (error as Error | null)?.message === "aborted";
-}
-
-function bodyOf({ Body }: GetObjectCommandOutput): Body {
-  const body = Body as unknown as Body;
-  // A body that nobody reads any more must not end the process when its connection breaks.
-  body.on("error", () => {});
-  return body;
-}
-
-function within<T>(promise: Promise<T>, patience: number, body: Body): Promise<T> {
-  if (patience === Infinity) return promise;
-  const timer = setTimeout(() => body.destroy(new Stalled(patience)), patience);
-  return promise.finally(() => clearTimeout(timer));
 }
 
 function replaced(store: S3Store, key: Key, cause: unknown): RepositoryError {

@@ -1,0 +1,181 @@
+/**
+ * How quick buckets are, beside the bare SDK in the same run: `eval "$(.ci/services/s3.sh)"; deno run -A bench/s3.ts [MB] [keys]`.
+ *
+ * Every measurement runs in a process of its own, so that each has its own peak of memory.
+ *
+ * @module
+ */
+import {
+  CreateBucketCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type S3Client,
+} from "../deps/aws_s3.ts";
+import { makeClient } from "../repositories/s3/client.ts";
+import { S3BucketRepository } from "../repositories/s3/mod.ts";
+
+const BUCKET = "datatask-bench";
+const MB = 1_000_000;
+const [megabytes = "500", listed = "20000", only] = Deno.args;
+const size = Number(megabytes) * MB;
+const count = Number(listed);
+
+/** What one measurement gives. */
+interface Measured {
+  readonly ms: number;
+  readonly peak: number;
+}
+
+/** A stream of unknown length. */
+function source(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let left = size;
+  return new ReadableStream({
+    pull(controller) {
+      if (left <= 0) return controller.close();
+      const chunk = new Uint8Array(Math.min(65_536, left)).fill(left % 251);
+      left -= chunk.length;
+      controller.enqueue(chunk);
+    },
+  }, { highWaterMark: 0 });
+}
+
+async function drain(stream: AsyncIterable<Uint8Array>): Promise<void> {
+  let seen = 0;
+  for await (const chunk of stream) seen += chunk.length;
+  if (seen !== size) throw new Error(`${seen} of ${size} bytes`);
+}
+
+async function wide(width: number, times: number, call: (i: number) => Promise<unknown>): Promise<void> {
+  let at = 0;
+  await Promise.all(Array.from({ length: width }, async () => {
+    while (at < times) await call(at++);
+  }));
+}
+
+const small = new Uint8Array(1000).fill(7);
+const SMALL = 2000;
+const name = (i: number): string => `key-${String(i).padStart(7, "0")}`;
+
+type Call = (store: S3BucketRepository, s3: S3Client) => Promise<unknown>;
+
+/** The measurements: ours, and the same with the bare SDK. */
+const CALLS: Readonly<Record<string, Call>> = {
+  "up/ours": (store) => store.put("large", source()),
+  "up/sdk": async (_, client) => {
+    const { Upload } = await import("npm:@aws-sdk/lib-storage@^3.900.0");
+    const params = { Bucket: BUCKET, Key: "sdk/large", Body: source() };
+    await new Upload({ client, params, partSize: 8 * 2 ** 20, queueSize: 4 }).done();
+  },
+  "down/ours": async (store) => await drain(await store.open("large")),
+  "down/sdk": async (_, s3) => {
+    const { Body } = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: "ours/large" }));
+    await drain(Body as unknown as AsyncIterable<Uint8Array>);
+  },
+  ...Object.fromEntries(
+    [16, 64].flatMap((width): [string, Call][] => [
+      [`put1k-${width}/ours`, (store) => wide(width, SMALL, (i) => store.put(name(i), small))],
+      [
+        `put1k-${width}/sdk`,
+        (_, s3) =>
+          wide(
+            width,
+            SMALL,
+            (i) => s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: `sdk/${name(i)}`, Body: small })),
+          ),
+      ],
+      [`get1k-${width}/ours`, (store) => wide(width, SMALL, (i) => store.bytes(name(i)))],
+      [`get1k-${width}/sdk`, (_, s3) =>
+        wide(width, SMALL, async (i) => {
+          const { Body } = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: `ours/${name(i)}` }));
+          await Body!.transformToByteArray();
+        })],
+    ]),
+  ),
+  "fill/ours": (store) => wide(64, count, (i) => store.put(name(i), small)),
+  "list/ours": async (store) => {
+    let seen = 0;
+    for await (const page of store.pages()) seen += page.length;
+    if (seen < count) throw new Error(`${seen} of ${count} keys`);
+  },
+  "list/sdk": async (_, s3) => {
+    let token: string | undefined;
+    do {
+      const page = await s3.send(
+        new ListObjectsV2Command({
+          Bucket: BUCKET,
+          Prefix: "ours/",
+          ...(token === undefined ? {} : { ContinuationToken: token }),
+        }),
+      );
+      token = page.NextContinuationToken;
+    } while (token !== undefined);
+  },
+};
+
+function environment(): { endpoint: string; credentials: { accessKeyId: string; secretAccessKey: string } } {
+  const of = (name: string): string => Deno.env.get(name) ?? "";
+  const [endpoint, accessKeyId, secretAccessKey] = ["S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY"].map(of);
+  if (!endpoint) throw new Error('no server: eval "$(.ci/services/s3.sh)"');
+  return { endpoint, credentials: { accessKeyId: accessKeyId!, secretAccessKey: secretAccessKey! } };
+}
+
+/** One measurement, in this process. */
+async function measure(call: Call): Promise<void> {
+  const s3 = makeClient(environment());
+  const store = new S3BucketRepository(s3, { bucket: BUCKET, prefix: "ours/" });
+  await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+  const start = performance.now();
+  await call(store, s3);
+  const ms = performance.now() - start;
+  const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(await Deno.readTextFile("/proc/self/status"))!;
+  console.log(JSON.stringify({ ms, peak: Number(kilobytes) / 1000 }));
+  s3.destroy();
+}
+
+async function inProcess(what: string): Promise<Measured> {
+  const args = ["run", "-A", import.meta.url, megabytes, listed, what];
+  const { stdout, code } = await new Deno.Command(Deno.execPath(), { args, stderr: "inherit" }).output();
+  if (code !== 0) throw new Error(`${what} failed`);
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+async function compare(what: string, amount: number, unit: string): Promise<void> {
+  const [ours, sdk] = [await inProcess(`${what}/ours`), await inProcess(`${what}/sdk`)];
+  const speed = ({ ms }: Measured): string => `${Math.round(amount / ms * 1000)}`.padStart(7);
+  console.log(
+    `${what.padEnd(10)} ${speed(ours)} ${unit}, bare SDK ${speed(sdk)}: ratio ${
+      (sdk.ms / ours.ms).toFixed(2)
+    };  peak ${Math.round(ours.peak)} MB, bare SDK ${Math.round(sdk.peak)} MB: ratio ${
+      (ours.peak / sdk.peak).toFixed(2)
+    }`,
+  );
+}
+
+async function clear(): Promise<void> {
+  const s3 = makeClient(environment());
+  for (;;) {
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET }));
+    if (Contents.length === 0) break;
+    const Objects = Contents.map(({ Key }) => ({ Key: Key! }));
+    await s3.send(new DeleteObjectsCommand({ Bucket: BUCKET, Delete: { Quiet: true, Objects } }));
+  }
+  s3.destroy();
+}
+
+if (only) await measure(CALLS[only]!);
+else {
+  try {
+    await compare("up", size / MB, "MB/s");
+    await compare("down", size / MB, "MB/s");
+    for (const width of [16, 64]) {
+      await compare(`put1k-${width}`, SMALL, "/s");
+      await compare(`get1k-${width}`, SMALL, "/s");
+    }
+    await inProcess("fill/ours");
+    await compare("list", count, "keys/s");
+  } finally {
+    await clear();
+  }
+}
