@@ -23,10 +23,14 @@ function refuse(check: ScriptCheck, why: string): ExecutorError {
  * Who runs a script.
  *
  * @param check The script.
+ * @param fault What keeps a file from being an interpreter. Default: what a look at this machine says.
  * @returns The interpreter and its argument; nothing when the watching shell does it.
  * @throws {ExecutorError} With code `cannot-start`, when the interpreter is not there or the script cannot be passed on.
  */
-export function interpreterOf(check: ScriptCheck): readonly string[] | undefined {
+export function interpreterOf(
+  check: ScriptCheck,
+  fault: (path: string) => string | undefined = unfit,
+): readonly string[] | undefined {
   if (check.script.includes("\0")) {
     throw refuse(check, "its script holds a NUL character; scripts are text, bytes go into a link");
   }
@@ -50,23 +54,30 @@ export function interpreterOf(check: ScriptCheck): readonly string[] | undefined
   if (!path!.startsWith("/")) {
     throw refuse(check, `its first line names no interpreter by an absolute path: #!${first}`);
   }
-  const fault = unfit(path!);
-  if (fault !== undefined) throw refuse(check, `the interpreter ${path} of its first line ${fault}`);
+  const why = fault(path!);
+  if (why !== undefined) throw refuse(check, `the interpreter ${path} of its first line ${why}`);
   return argument === "" ? [path!] : [path!, argument!];
 }
+
+/** What may keep a file from being an interpreter, and what to do about it. */
+export const UNFIT = {
+  folder: "is a folder; name the program",
+  mode: "is not executable; set its mode, or name another",
+  missing: "is not there; install it, or write #!/usr/bin/env and its name",
+} as const;
 
 /** What keeps a file from being an interpreter. Where this process may not look, the shell will tell. */
 function unfit(path: string): string | undefined {
   try {
     const info = Deno.statSync(path);
-    if (info.isDirectory) return "is a folder; name the program";
+    if (info.isDirectory) return UNFIT.folder;
     if (info.mode !== null && (info.mode & 0o111) === 0) {
-      return "is not executable; set its mode, or name another";
+      return UNFIT.mode;
     }
     return undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
-      return "is not there; install it, or write #!/usr/bin/env and its name";
+      return UNFIT.missing;
     }
     if (error instanceof Deno.errors.NotADirectory) return "is not there: a part of its path is no folder";
     return undefined;

@@ -89,7 +89,7 @@ const CLOSE = "';";
  * @param job What it does.
  * @returns The text for a shell.
  */
-export function jobText(head: JobHead, job: JobText): string {
+export function jobText(head: object, job: JobText): string {
   const at = (name: string): string => quote(`${job.folder}/${name}`);
   const exports = Object.entries(job.environment).map(([name, value]) => `export ${name}=${quote(value)};`);
   // A code over 128 is a signal, unless the shell itself left with it: then this trap has said so.

@@ -1,0 +1,164 @@
+/**
+ * Channels of a connection: as many at once as the server allows, the others wait their turn.
+ *
+ * @module
+ */
+import type { Bytes } from "../../core/bytes.ts";
+import type { Client, ClientChannel } from "../../deps/ssh2.ts";
+import { LostError } from "./fault.ts";
+
+/** A command that runs on the host. */
+export interface Channel {
+  /** Where to write and read. Its `close` event comes when all is over. */
+  readonly stream: ClientChannel;
+  /** Settles when it is closed, with the exit code where there is one; a connection that is lost gives none. */
+  readonly closed: Promise<number | undefined>;
+  /** What it said on standard error, up to a few thousand characters. */
+  said(): string;
+}
+
+/** Gives channels of one connection. */
+export class Channels {
+  readonly #client: Client;
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+  #closed = false;
+
+  /**
+   * @param client The connection.
+   * @param width How many channels the server allows.
+   */
+  constructor(client: Client, width: number) {
+    this.#client = client;
+    this.#free = width;
+    client.once("close", () => {
+      this.#closed = true;
+      for (const wake of this.#waiting.splice(0)) wake();
+    });
+  }
+
+  async #take(signal: AbortSignal | undefined): Promise<void> {
+    while (this.#free <= 0 && !this.#closed) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.push(resolve);
+      signal?.addEventListener("abort", () => resolve(), { once: true });
+      await promise;
+      if (signal?.aborted) {
+        this.#waiting.shift()?.();
+        throw signal.reason;
+      }
+    }
+    if (this.#closed) throw new LostError("the connection was closed");
+    this.#free--;
+  }
+
+  #give(): void {
+    this.#free++;
+    this.#waiting.shift()?.();
+  }
+
+  /**
+   * Runs a command when its turn comes.
+   *
+   * @param command What the login shell of the user there is to run; it should be no more than `exec` of something.
+   * @param signal When to stop waiting for a turn.
+   * @returns The channel.
+   * @throws {LostError} When the connection is gone.
+   */
+  async run(command: string, signal?: AbortSignal): Promise<Channel> {
+    signal?.throwIfAborted();
+    await this.#take(signal);
+    for (let tries = 1;; tries++) {
+      try {
+        return this.#wrap(await this.#exec(command));
+      } catch (error) {
+        const refused = (error as { reason?: unknown }).reason !== undefined;
+        if (!refused || this.#closed || tries === 50) {
+          this.#give();
+          if (refused) throw error;
+          throw new LostError((error as Error).message);
+        }
+        // The server allows fewer than was thought: one less from now on, once another is given back.
+        await new Promise((resolve) => setTimeout(resolve, 20 * tries));
+      }
+    }
+  }
+
+  #exec(command: string): Promise<ClientChannel> {
+    return new Promise((resolve, reject) => {
+      const lost = (): void => reject(new LostError("the connection was closed"));
+      if (this.#closed) return lost();
+      this.#client.once("close", lost);
+      try {
+        this.#client.exec(command, (error, stream) => {
+          this.#client.off("close", lost);
+          if (error) reject(error);
+          else resolve(stream);
+        });
+      } catch (error) {
+        this.#client.off("close", lost);
+        reject(error);
+      }
+    });
+  }
+
+  #wrap(stream: ClientChannel): Channel {
+    let said = "";
+    let code: number | undefined;
+    const { promise, resolve } = Promise.withResolvers<number | undefined>();
+    stream.stderr.on("data", (chunk: Uint8Array) => {
+      if (said.length < 4000) said += new TextDecoder().decode(chunk);
+    });
+    stream.on("error", () => {});
+    stream.on("exit", (exit: number | null) => code = exit ?? undefined);
+    stream.once("close", () => {
+      this.#give();
+      resolve(code);
+    });
+    return { stream, closed: promise, said: () => said };
+  }
+}
+
+/**
+ * Writes a stream into a channel and ends it, no faster than the other side reads.
+ *
+ * @param channel Where to.
+ * @param content What.
+ * @param signal When to stop.
+ */
+export async function pour(
+  { stream, closed }: Channel,
+  content: ReadableStream<Bytes>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for await (const chunk of content) {
+    signal?.throwIfAborted();
+    if (!stream.writable) break;
+    if (stream.write(chunk)) continue;
+    await Promise.race([new Promise<void>((resolve) => stream.once("drain", () => resolve())), closed]);
+  }
+  stream.end();
+}
+
+/**
+ * What a channel says, no faster than it is read.
+ *
+ * @param channel Which.
+ * @returns Its standard output. Its end says nothing of whether all went well: ask `closed`.
+ */
+export async function* output(channel: Channel): AsyncGenerator<Bytes, void, void> {
+  try {
+    for await (const chunk of channel.stream) yield new Uint8Array(chunk);
+  } catch {
+    // Cut off: `closed` tells.
+  } finally {
+    hangUp(channel);
+  }
+}
+
+/** Closes a channel, whatever is still to come from it. */
+export function hangUp({ stream }: Channel): void {
+  stream.destroy();
+  // It is not closed before what has arrived is read.
+  stream.resume();
+}
