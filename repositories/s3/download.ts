@@ -68,7 +68,10 @@ async function isThere(store: S3Store, key: Key, options: ReadOptions | undefine
     return true;
   } catch (error) {
     if (options?.signal?.aborted) throw error;
-    if (statusOf(error) === 404) return false;
+    if (statusOf(error) === 404) {
+      await store.confirmBucket("read", key, options?.signal);
+      return false;
+    }
     throw store.explain(await store.reasonOfDenial(error, key, options?.signal), "read", key);
   }
 }

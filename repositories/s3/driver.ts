@@ -143,7 +143,7 @@ async function head(
     return { size: ContentLength, modified: LastModified?.getTime(), version: ETag };
   } catch (error) {
     if (signal?.aborted) throw error;
-    if (statusOf(error) === 404) return undefined;
+    if (statusOf(error) === 404) return void await store.confirmBucket("look up", key, signal);
     throw store.explain(await store.reasonOfDenial(error, key, signal), "look up", key);
   }
 }

@@ -5,7 +5,7 @@
  */
 import { RepositoryError } from "../../core/errors.ts";
 import { isKey, type Key } from "../../core/key.ts";
-import { GetObjectCommand, type S3Client } from "../../deps/aws_s3.ts";
+import { GetObjectCommand, ListObjectsV2Command, type S3Client } from "../../deps/aws_s3.ts";
 import type { Resource } from "../../session/resource.ts";
 import type { S3Connection } from "./client.ts";
 import { explainS3, nameOf, statusOf } from "./errors.ts";
@@ -37,6 +37,7 @@ export class S3Store {
   readonly suffix: string;
   readonly #client: Resource<S3Connection> | S3Connection;
   readonly #account: string;
+  #confirmed = false;
 
   /**
    * @param client The client, or the resource that gives it.
@@ -142,6 +143,31 @@ export class S3Store {
     } catch (reason) {
       return statusOf(reason) === status ? reason : error;
     }
+  }
+
+  /**
+   * Sees, once, that the bucket is there: an answer to HEAD says 404 of an absent bucket as it does of an absent key, and some stores say
+   * so of an unknown user.
+   *
+   * @param operation What is being done.
+   * @param key To which key.
+   * @param signal Stops it.
+   * @throws {RepositoryError} When it is not there.
+   */
+  async confirmBucket(operation: string, key: Key, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#confirmed) return;
+    try {
+      await this.send(
+        signal,
+        (client, options) =>
+          client.send(new ListObjectsV2Command({ Bucket: this.bucket, MaxKeys: 1 }), options),
+      );
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      // Who may not list may still read: then the 404 is all there is to know.
+      if (statusOf(error) !== 403) throw this.explain(error, operation, key);
+    }
+    this.#confirmed = true;
   }
 
   /** The error for a key that is taken. */

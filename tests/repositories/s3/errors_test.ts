@@ -34,6 +34,7 @@ s3Test("S3BucketRepository says that a bucket is absent", async (stack) => {
   const name = `s3 ${bucket}/books/*.txt`;
   assert.equal(await told(repository.bytes("one")), `not-found: Cannot read "one" of ${name}: ${state}`);
   assert.equal(await told(repository.put("one", "x")), `not-found: Cannot write "one" of ${name}: ${state}`);
+  assert.equal(await told(repository.has("one")), `not-found: Cannot look up "one" of ${name}: ${state}`);
   assert.equal(await told(Array.fromAsync(repository)), `not-found: Cannot list ${name}: ${state}`);
   assert.equal(await told(repository.prepare()), `not-found: Cannot prepare ${name}: ${state}`);
 });
