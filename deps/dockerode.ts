@@ -1,0 +1,55 @@
+/**
+ * The client of the Docker Engine, from dockerode: the one place that names it. What is used of it is said here, so that its many types
+ * are nobody's business.
+ *
+ * @module
+ */
+import Dockerode from "npm:dockerode@^5.0.0";
+
+/** Where an engine is, as dockerode takes it. */
+export interface DockerodeOptions {
+  readonly socketPath?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly protocol?: "http" | "https";
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** One call of the API, as dockerode takes it. */
+export interface DialOptions {
+  readonly path: string;
+  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
+  readonly options?: unknown;
+  readonly file?: unknown;
+  readonly authconfig?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly isStream?: boolean;
+  readonly abortSignal?: AbortSignal | undefined;
+  readonly statusCodes: Readonly<Record<number, boolean | string>>;
+}
+
+/** What goes wrong in a call: the answer of the engine, or the connection. */
+export interface DialError extends Error {
+  readonly statusCode?: number;
+  readonly code?: string;
+  readonly json?: { readonly message?: string } | null;
+}
+
+/** The part of dockerode that makes calls. */
+export interface Modem {
+  /** Makes a call. */
+  dial(call: DialOptions, done: (error: DialError | null, answer: unknown) => void): void;
+}
+
+/**
+ * Makes a client. It connects when it is used.
+ *
+ * @param options Where the engine is.
+ * @returns What makes calls.
+ */
+export function dockerode(options: DockerodeOptions): Modem {
+  return new (Dockerode as unknown as new (options: DockerodeOptions) => { readonly modem: Modem })(options)
+    .modem;
+}

@@ -1,0 +1,155 @@
+/**
+ * Calls to a Docker Engine, and what their failures mean.
+ *
+ * @module
+ */
+import { DatataskError, type ErrorCode, ExecutorError } from "../../core/errors.ts";
+import { type DialError, dockerode, type Modem } from "../../deps/dockerode.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+/** One call of the API. */
+export interface EngineCall {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** A document to send. */
+  readonly body?: unknown;
+  /** A tar archive to send: bytes, or a stream of Node. */
+  readonly file?: unknown;
+  /** Who one is to a registry. */
+  readonly login?: unknown;
+  /** Whether the answer is wanted as a stream of Node. */
+  readonly stream?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A call that failed: the engine said no, or could not be reached. */
+export class EngineFault extends Error {
+  /** What the engine answered; nothing when it could not be reached. */
+  readonly status: number | undefined;
+  /** The code of the failed connection: `ECONNREFUSED`. */
+  readonly errno: string | undefined;
+
+  /**
+   * @param message What the engine, or the system, said.
+   * @param status What the engine answered.
+   * @param errno The code of the failed connection.
+   * @param cause What lies beneath.
+   */
+  constructor(message: string, status: number | undefined, errno: string | undefined, cause: unknown) {
+    super(message, { cause });
+    this.name = "EngineFault";
+    this.status = status;
+    this.errno = errno;
+  }
+
+  /** Whether the engine was not there to answer. */
+  get away(): boolean {
+    return this.status === undefined && !this.refused;
+  }
+
+  /** Whether this process may not talk to it. */
+  get refused(): boolean {
+    return this.errno === "EACCES" || this.errno === "EPERM" || (this.cause as Error)?.name === "NotCapable";
+  }
+}
+
+const FINE = { 200: true, 201: true, 204: true, 304: true } as const;
+
+/** A Docker Engine. */
+export class Engine {
+  /** Where it is, for people. */
+  readonly where: string;
+  readonly #endpoint: Endpoint;
+  #modem: Modem | undefined;
+
+  /** @param endpoint Where it is. */
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint;
+    this.where = endpoint.url;
+  }
+
+  /**
+   * Makes a call.
+   *
+   * @param call Which.
+   * @returns The document, or the stream.
+   * @throws {EngineFault} When it failed; the reason of the signal when it was aborted.
+   */
+  call<T>(call: EngineCall): Promise<T> {
+    call.signal?.throwIfAborted();
+    const { method, path, query, body, file, login, stream, signal } = call;
+    return new Promise<T>((resolve, reject) => {
+      try {
+        this.#modem ??= dockerode(this.#endpoint.options);
+        this.#modem.dial({
+          method,
+          path: query ? `${path}?` : path,
+          options: { _query: query ?? {}, _body: body ?? {} },
+          ...(file !== undefined && { file }),
+          ...(login !== undefined && { authconfig: login }),
+          ...(stream && { isStream: true }),
+          ...(signal && { abortSignal: signal }),
+          statusCodes: FINE,
+        }, (error, answer) => {
+          if (error === null) return resolve(answer as T);
+          reject(signal?.aborted ? signal.reason : faultOf(error));
+        });
+      } catch (error) {
+        reject(faultOf(error as DialError));
+      }
+    });
+  }
+
+  /**
+   * Makes a call whose subject may not be there.
+   *
+   * @param call Which.
+   * @returns The document; nothing when the engine does not know what was asked for.
+   */
+  async find<T>(call: EngineCall): Promise<T | undefined> {
+    try {
+      return await this.call<T>(call);
+    } catch (error) {
+      if (error instanceof EngineFault && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * What a failure means to a user.
+   *
+   * @param error What was caught.
+   * @param action What was being done, and on which executor: `start a/b on docker`.
+   * @param code What it is when the engine said no.
+   * @returns The error to throw.
+   */
+  explain(error: unknown, action: string, code: ErrorCode = "io"): unknown {
+    if (!(error instanceof EngineFault) || error instanceof DatataskError) return error;
+    const context = { operation: action.split(" ")[0]!, cause: error };
+    if (error.refused) {
+      return new ExecutorError("denied", `Cannot ${action}: ${this.#refusal(error)}`, context);
+    }
+    if (error.away) {
+      const what = error.errno === "ENOENT" && this.#endpoint.options.socketPath !== undefined
+        ? "the socket is not there"
+        : error.message;
+      return new ExecutorError(
+        "unavailable",
+        `Cannot ${action}: no Docker Engine answers at ${this.where} (${what}); start it, or say where it is with DOCKER_HOST or the option host`,
+        { ...context, retry: "later" },
+      );
+    }
+    return new ExecutorError(code, `Cannot ${action}: ${error.message}`, context);
+  }
+
+  #refusal(error: EngineFault): string {
+    if ((error.cause as Error)?.name === "NotCapable") return error.message;
+    return `this user may not open the socket ${this.where}; add it to the group that owns the socket (docker), or use an engine of its own`;
+  }
+}
+
+function faultOf(error: DialError): EngineFault {
+  const said = error.json?.message ?? error.message;
+  return new EngineFault(said.trim(), error.statusCode, error.code, error);
+}

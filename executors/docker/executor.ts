@@ -1,0 +1,318 @@
+/**
+ * Runs work in containers of a Docker Engine, which keep all that is to be known of a run: nothing else has to be remembered.
+ *
+ * @module
+ */
+import { type Attempt, formatAttempt } from "../../core/attempt.ts";
+import type { Bytes } from "../../core/bytes.ts";
+import { ExecutorError } from "../../core/errors.ts";
+import { checkKey } from "../../core/key.ts";
+import { parseQuota, type Quota, type QuotaInit } from "../../core/quota.ts";
+import type { ContainerWork } from "../container_work.ts";
+import type { CallOptions, Executor, LogOptions, RunStatus, StartOptions } from "../executor.ts";
+import { type Owner, readLabels } from "./container.ts";
+import { type EndpointOptions, findEndpoint } from "./endpoint.ts";
+import { Engine } from "./engine.ts";
+import { stateIdentity } from "./identity.ts";
+import { Images } from "./images.ts";
+import { logStream, type NodeStream } from "./logs.ts";
+import { ContainerRuns, runs } from "./runs.ts";
+import { created, type Inspected, statusOf } from "./status.ts";
+
+/** Options of {@linkcode dockerExecutor}. */
+export interface DockerExecutorOptions extends EndpointOptions {
+  /** What people call it. Default: `docker`. */
+  readonly name?: string;
+  /** What all its runs together may use. Default: the cores and the memory of this machine when the engine is on it, otherwise no limit. */
+  readonly capacity?: QuotaInit;
+  /** The `config.json` that holds the logins to registries. Default: that of the `docker` command, and the helpers that it names. */
+  readonly registryAuth?: string;
+  /** The word before the names and labels of containers. Default: `datatask`. */
+  readonly label?: string;
+  /** Whether the engine sees the files of this process under the same paths. Default: when it is reached by a socket of this machine. */
+  readonly sharesFiles?: boolean;
+}
+
+/** A container, as the engine lists one. */
+interface Listed {
+  readonly Id: string;
+  readonly Names: readonly string[];
+  readonly Created: number;
+  readonly State: Inspected["State"]["Status"];
+  readonly Labels: Readonly<Record<string, string>>;
+}
+
+/** How many containers are looked at, at once, in a listing. */
+const WIDTH = 8;
+
+function machine(): Quota {
+  try {
+    return { cpu: navigator.hardwareConcurrency, memory: Deno.systemMemoryInfo().total };
+  } catch {
+    // Without --allow-sys the memory is not known, and has no limit.
+    return { cpu: navigator.hardwareConcurrency };
+  }
+}
+
+/**
+ * Runs work in containers of a Docker Engine.
+ *
+ * The engine is found as the `docker` command finds it. Each run is a container whose labels carry its identity, so that runs go on when the
+ * coordinator leaves or is killed, and the next one finds them; containers of pipelines with another state folder are not seen.
+ *
+ * @param options Where the engine is, its name and its capacity.
+ * @returns The executor.
+ * @throws {ExecutorError} When an address or a context cannot be used.
+ * @throws {DefinitionError} When the capacity is no quota.
+ * @example Where it would run
+ * ```ts
+ * import { dockerExecutor } from "@datatask/datatask/docker";
+ * import assert from "node:assert/strict";
+ *
+ * const executor = dockerExecutor({ socket: "/run/user/1000/docker.sock", capacity: { cpu: 4, memory: "8Gi" } });
+ * assert.deepEqual(executor.capacity, { cpu: 4, memory: 8 * 2 ** 30 });
+ * assert(executor.accepts.has("container"));
+ * ```
+ */
+export function dockerExecutor(options: DockerExecutorOptions = {}): Executor<ContainerWork> {
+  return new DockerExecutor(options);
+}
+
+class DockerExecutor implements Executor<ContainerWork> {
+  readonly name: string;
+  readonly accepts: ReadonlySet<string> = new Set(["container"]);
+  readonly capacity: Quota;
+  readonly sees: "files" | "nothing";
+  readonly #engine: Engine;
+  readonly #images: Images;
+  readonly #label: string;
+  #open: { readonly state: string; readonly runs: Promise<ContainerRuns> } | undefined;
+
+  constructor(options: DockerExecutorOptions) {
+    this.name = options.name ?? "docker";
+    const endpoint = findEndpoint(options);
+    this.sees = options.sharesFiles ?? endpoint.local ? "files" : "nothing";
+    this.capacity = options.capacity
+      ? parseQuota(options.capacity, `capacity of executor ${this.name}:`)
+      : endpoint.local
+      ? machine()
+      : {};
+    this.#label = checkKey(options.label ?? "datatask", "use the label", `executor ${this.name}`);
+    this.#engine = new Engine(endpoint);
+    this.#images = new Images(this.#engine, options.registryAuth);
+  }
+
+  async open(options: CallOptions & { readonly state: string }): Promise<void> {
+    options.signal?.throwIfAborted();
+    const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
+    if (this.#open && this.#open.state !== state) {
+      throw new ExecutorError(
+        "conflict",
+        `Cannot open executor ${this.name} with its state in ${state}: it is open with ${this.#open.state}; close it first, or make another`,
+        { operation: "open", subject: this.name },
+      );
+    }
+    this.#open ??= { state, runs: this.#prepare(`${state}/docker`, options.signal) };
+    try {
+      await this.#open.runs;
+    } catch (error) {
+      this.#open = undefined;
+      throw this.#engine.explain(error, `open executor ${this.name}`, "unavailable");
+    }
+  }
+
+  async #prepare(folder: string, signal: AbortSignal | undefined): Promise<ContainerRuns> {
+    await this.#engine.call({ method: "GET", path: "/_ping", signal });
+    const owner: Owner = { label: this.#label, state: await stateIdentity(folder) };
+    return new ContainerRuns(this.#engine, owner, this.#images, folder);
+  }
+
+  close(): Promise<void> {
+    this.#open = undefined;
+    return Promise.resolve();
+  }
+
+  #runs(action: string): Promise<ContainerRuns> {
+    if (this.#open) return this.#open.runs;
+    throw new ExecutorError(
+      "cannot-start",
+      `Cannot ${action} on executor ${this.name}: it is not open; call open() first`,
+      { operation: action.split(" ")[0]!, subject: this.name },
+    );
+  }
+
+  async probe(options: CallOptions = {}): Promise<{ readonly healthy: boolean; readonly reason?: string }> {
+    try {
+      await this.#engine.call({ method: "GET", path: "/_ping", signal: options.signal });
+      return { healthy: true };
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      const told = this.#engine.explain(error, `start containers on ${this.name}`, "unavailable");
+      return { healthy: false, reason: (told as Error).message };
+    }
+  }
+
+  async start(attempt: Attempt, work: ContainerWork, options: StartOptions): Promise<void> {
+    options.signal?.throwIfAborted();
+    checkKey(attempt.task, "start a run of task", this.name);
+    checkKey(attempt.job, "start", `task ${attempt.task}`);
+    const { quota, signal } = options;
+    const action = `start ${formatAttempt(attempt)} on ${this.name}`;
+    const containers = await this.#runs(action);
+    await this.#checkMemory(quota, action);
+    await containers.start({ attempt, work, quota, action, signal });
+  }
+
+  /** The engine refuses more cores than there are by itself, but not more memory. */
+  async #checkMemory({ memory }: Quota, action: string): Promise<void> {
+    if (memory === undefined) return;
+    this.#memory ??= this.#engine.call<{ readonly MemTotal: number }>({ method: "GET", path: "/info" }).then(
+      ({ MemTotal }) => MemTotal,
+    );
+    const there = await this.#memory.catch((error) => {
+      this.#memory = undefined;
+      throw this.#engine.explain(error, action, "unavailable");
+    });
+    if (memory <= there) return;
+    throw new ExecutorError(
+      "cannot-start",
+      `Cannot ${action}: it may use ${memory} bytes of memory, and the engine's machine has ${there}; give it a smaller quota`,
+      { operation: "start" },
+    );
+  }
+  #memory: Promise<number> | undefined;
+
+  async *list(options: CallOptions & { readonly task?: string } = {}): AsyncGenerator<RunStatus, void, void> {
+    const containers = await this.#runs("list runs");
+    const { label, state } = containers.owner;
+    const labels = [`${label}.state=${state}`];
+    if (options.task !== undefined) labels.push(`${label}.task=${options.task}`);
+    const { signal } = options;
+    const query = { all: "1", filters: JSON.stringify({ label: labels }) };
+    const all = await this.#told(
+      `list the runs of ${this.name}`,
+      this.#engine.call<readonly Listed[]>({ method: "GET", path: "/containers/json", query, signal }),
+    );
+    for (let at = 0; at < all.length; at += WIDTH) {
+      signal?.throwIfAborted();
+      const page = await Promise.all(all.slice(at, at + WIDTH).map((each) => this.#listed(containers, each)));
+      for (const status of page) if (status) yield status;
+    }
+  }
+
+  /** What has ended is asked how; all else is known from the listing. */
+  async #listed(containers: ContainerRuns, listed: Listed): Promise<RunStatus | undefined> {
+    const labelled = readLabels(containers.owner, listed.Labels);
+    if (labelled === undefined || listed.State === "removing") return undefined;
+    const name = listed.Names[0]?.replace(/^\//, "") ?? listed.Id;
+    if (listed.State === "created") {
+      const { attempt, notes } = labelled;
+      const base = { attempt, notes, since: listed.Created * 1000, where: `container ${name}` };
+      return created(base, containers.starting(name));
+    }
+    if (listed.State === "running") {
+      const { attempt, notes } = labelled;
+      return { attempt, notes, since: listed.Created * 1000, where: `container ${name}`, state: "running" };
+    }
+    const found = await this.#told(`list the runs of ${this.name}`, containers.find(listed.Id));
+    return found && await this.#status(containers, found, labelled);
+  }
+
+  async #told<T>(action: string, call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      throw this.#engine.explain(error, action);
+    }
+  }
+
+  #status(
+    containers: ContainerRuns,
+    found: Inspected,
+    labelled = readLabels(containers.owner, found.Config.Labels)!,
+  ): Promise<RunStatus> {
+    const starting = containers.starting(found.Name.replace(/^\//, ""));
+    return this.#told("ask how a run has ended", statusOf(this.#engine, found, labelled, starting));
+  }
+
+  async wait(
+    attempt: Attempt,
+    options: CallOptions = {},
+  ): Promise<RunStatus & { state: "finished" | "lost" }> {
+    options.signal?.throwIfAborted();
+    const action = `wait for ${formatAttempt(attempt)} on ${this.name}`;
+    const containers = await this.#runs(action);
+    const found = await this.#told(action, containers.of(attempt, options.signal));
+    if (found === undefined) throw this.#unknown("wait for", attempt);
+    const ended = runs(found) ? await this.#told(action, containers.ended(found.Id, options.signal)) : found;
+    const status = await this.#status(containers, ended ?? found);
+    if (ended !== undefined && status.state !== "running") return status;
+    const { since, where, notes } = status;
+    return {
+      attempt,
+      since,
+      where,
+      notes,
+      state: "lost",
+      reason: "its container was removed by somebody else",
+    };
+  }
+
+  async stop(attempt: Attempt, options: CallOptions & { readonly graceMs: number }): Promise<void> {
+    options.signal?.throwIfAborted();
+    const action = `stop ${formatAttempt(attempt)} on ${this.name}`;
+    const containers = await this.#runs(action);
+    const found = await this.#told(action, containers.of(attempt, options.signal));
+    if (!found || !runs(found)) return;
+    await this.#told(action, containers.stop(found, options.graceMs, options.signal));
+  }
+
+  async logs(attempt: Attempt, options: LogOptions = {}): Promise<ReadableStream<Bytes>> {
+    options.signal?.throwIfAborted();
+    const action = `read the log of ${formatAttempt(attempt)} on ${this.name}`;
+    const containers = await this.#runs(action);
+    const found = await this.#told(action, containers.of(attempt, options.signal));
+    if (found === undefined) throw this.#unknown("read the log of", attempt);
+    const merged = readLabels(containers.owner, found.Config.Labels)!.merged;
+    const stderr = options.stream === "stderr";
+    const flag = (on: boolean): string => on ? "1" : "0";
+    const source = await this.#told(
+      action,
+      this.#engine.find<NodeStream>({
+        method: "GET",
+        path: `/containers/${found.Id}/logs`,
+        query: {
+          stdout: flag(!stderr),
+          stderr: flag(stderr ? !merged : merged),
+          follow: flag(options.follow ?? false),
+        },
+        stream: true,
+        signal: options.signal,
+      }),
+    );
+    if (source === undefined) throw this.#unknown("read the log of", attempt);
+    return logStream(source, options.signal);
+  }
+
+  async forget(attempt: Attempt, options: CallOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    const action = `forget ${formatAttempt(attempt)} on ${this.name}`;
+    const containers = await this.#runs(action);
+    if (await this.#told(action, containers.forget(attempt)) === "removed") return;
+    throw new ExecutorError(
+      "conflict",
+      `Cannot ${action}: it still runs; stop it, or wait for it`,
+      { operation: "forget", subject: attempt.task, key: attempt.job },
+    );
+  }
+
+  #unknown(action: string, attempt: Attempt): ExecutorError {
+    return new ExecutorError(
+      "unknown-run",
+      `Cannot ${action} ${
+        formatAttempt(attempt)
+      } on ${this.name}: no such run is kept; it was never started, or was forgotten`,
+      { operation: action, subject: attempt.task, key: attempt.job },
+    );
+  }
+}

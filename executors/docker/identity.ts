@@ -1,0 +1,32 @@
+/**
+ * The identity of a state folder, by which its containers are told from those of all others.
+ *
+ * @module
+ */
+
+/**
+ * Reads the identity of a folder, and gives it one when it has none.
+ *
+ * @param folder Which. It is made when it is not there.
+ * @returns The identity: it stays the same when the folder is moved.
+ */
+export async function stateIdentity(folder: string): Promise<string> {
+  const path = `${folder}/identity`;
+  try {
+    return await Deno.readTextFile(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  const temp = `${path}.${crypto.randomUUID()}`;
+  await Deno.writeTextFile(temp, crypto.randomUUID());
+  try {
+    // Whoever is first wins; a link, so that it is never there half-written.
+    await Deno.link(temp, path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+  } finally {
+    await Deno.remove(temp);
+  }
+  return await Deno.readTextFile(path);
+}

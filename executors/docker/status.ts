@@ -1,0 +1,156 @@
+/**
+ * What a container's state says of a run.
+ *
+ * @module
+ */
+import type { RunStatus } from "../executor.ts";
+import type { Labelled } from "./container.ts";
+import type { Engine } from "./engine.ts";
+import { CODE } from "./script.ts";
+
+/** A container, as the engine shows one. */
+export interface Inspected {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Created: string;
+  readonly Config: { readonly Labels: Readonly<Record<string, string>>; readonly Env?: readonly string[] };
+  readonly HostConfig: { readonly Memory?: number };
+  readonly State: {
+    readonly Status: "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+    readonly OOMKilled: boolean;
+    readonly ExitCode: number;
+    readonly Error: string;
+    readonly StartedAt: string;
+    readonly FinishedAt: string;
+  };
+}
+
+/** What is said of a run in every state. */
+export type StatusBase = Pick<RunStatus, "attempt" | "since" | "where" | "notes">;
+
+const SIGNALS: readonly (string | undefined)[] = [
+  ...[
+    undefined,
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+  ],
+  ...["SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT"],
+  ...["SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF"],
+  ...["SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS"],
+];
+
+/** How long after its own start an engine may take to record what ended while it was away, in milliseconds. */
+const SETTLING = 30_000;
+/** How long before its end an engine may begin to stop containers, in milliseconds. */
+const LEAVING = 20_000;
+
+/**
+ * The state of a run that has a container.
+ *
+ * @param engine Where it is.
+ * @param container The container.
+ * @param labelled What its labels say.
+ * @param starting Whether this process is about to start it.
+ * @returns The state.
+ */
+export async function statusOf(
+  engine: Engine,
+  container: Inspected,
+  { attempt, notes }: Labelled,
+  starting: boolean,
+): Promise<RunStatus> {
+  const { State: state } = container;
+  const begun = Date.parse(state.StartedAt);
+  const since = begun > 0 ? begun : Date.parse(container.Created);
+  const base = { attempt, notes, since, where: `container ${container.Name.replace(/^\//, "")}` };
+  switch (state.Status) {
+    case "created":
+      return created(base, starting);
+    case "exited":
+      return await finished(engine, container, base);
+    case "dead":
+    case "removing":
+      return {
+        ...base,
+        state: "lost",
+        reason: "its container is being removed, and somebody else has asked for that",
+      };
+    case "paused":
+      return {
+        ...base,
+        state: "running",
+        waiting: 'its container is paused; resume it with "docker unpause"',
+      };
+    default:
+      return { ...base, state: "running" };
+  }
+}
+
+/** The state of a run whose container is there and does not run. */
+export function created(base: StatusBase, starting: boolean): RunStatus {
+  if (starting) return { ...base, state: "running", waiting: "it is being started" };
+  return {
+    ...base,
+    state: "lost",
+    reason: "its container was made and never started: whoever did that was cut off",
+  };
+}
+
+async function finished(
+  engine: Engine,
+  container: Inspected,
+  base: StatusBase,
+): Promise<RunStatus> {
+  const { ExitCode: code, FinishedAt, OOMKilled, Error: error } = container.State;
+  const end = { ...base, state: "finished" as const, until: Date.parse(FinishedAt) };
+  if (code === 0) return { ...end, exitCode: 0 };
+  const signal = code > 128 && code <= 192 && !await leftItself(engine, container.Id)
+    ? SIGNALS[code - 128] ?? `signal ${code - 128}`
+    : undefined;
+  const how = signal === undefined ? { exitCode: code } : { signal };
+  if (OOMKilled) {
+    const limit = container.HostConfig.Memory;
+    return {
+      ...end,
+      ...how,
+      reason: `out of memory${limit ? `: it may use ${limit} bytes; give it a larger quota` : ""}`,
+    };
+  }
+  if (await cutByRestart(engine, container, signal !== undefined || code === 255)) {
+    return { ...end, ...how, reason: "the Docker Engine was restarted while it ran", infrastructure: true };
+  }
+  return { ...end, ...how, ...(error !== "" && { reason: error }) };
+}
+
+/** Whether a shell left with a code over 128 by itself. */
+async function leftItself(engine: Engine, id: string): Promise<boolean> {
+  const found = await engine.find({
+    method: "HEAD",
+    path: `/containers/${id}/archive`,
+    query: { path: CODE },
+  });
+  return found !== undefined;
+}
+
+/**
+ * Whether the engine has left or come back while a container ran. It does not say so itself, but it makes its default network anew
+ * whenever it starts.
+ */
+async function cutByRestart(engine: Engine, { State: state }: Inspected, cut: boolean): Promise<boolean> {
+  const network = await engine.find<{ readonly Created: string }>({
+    method: "GET",
+    path: "/networks/bridge",
+  });
+  if (network === undefined) return false;
+  const start = Date.parse(network.Created);
+  const end = Date.parse(state.FinishedAt);
+  if (!(Date.parse(state.StartedAt) < start) || end > start + SETTLING) return false;
+  return cut || end > start - LEAVING;
+}

@@ -1,0 +1,104 @@
+/** What the tests of containers share: the engine, an executor over a state of its own, and one that takes plain scripts. */
+import type { ContainerWork } from "../../../executors/container_work.ts";
+import { dockerExecutor, type DockerExecutorOptions } from "../../../executors/docker/mod.ts";
+import type { Executor, ProcessWork } from "../../../executors/executor.ts";
+import { dockerode } from "../../../deps/dockerode.ts";
+import { needs } from "../../../testing/needs.ts";
+
+export const docker = needs("docker", ["DOCKER_SOCKET", "TEST_IMAGE"]);
+export const socket = docker.get("DOCKER_SOCKET");
+export const image = docker.get("TEST_IMAGE");
+
+/** A call of the bare API. */
+export function api<T>(
+  method: "GET" | "POST" | "DELETE",
+  path: string,
+  query: Record<string, string> = {},
+  body: unknown = {},
+  at = socket,
+): Promise<T> {
+  return new Promise((resolve, reject) =>
+    dockerode({ socketPath: at }).dial({
+      method,
+      path: `${path}?`,
+      options: { _query: query, _body: body },
+      statusCodes: { 200: true, 201: true, 204: true, 304: true },
+    }, (error, answer) => error ? reject(error) : resolve(answer as T))
+  );
+}
+
+/** The identity of a state folder. */
+export function identity(state: string): string {
+  return Deno.readTextFileSync(`${state}/docker/identity`);
+}
+
+/** Names of the containers of a state folder. */
+export async function containersOf(state: string): Promise<string[]> {
+  const filters = JSON.stringify({ label: [`datatask.state=${identity(state)}`] });
+  const all = await api<{ Names: string[] }[]>("GET", "/containers/json", { all: "1", filters });
+  return all.map(({ Names }) => Names[0]!.slice(1));
+}
+
+/** A state folder, removed at the end with all containers that were left. */
+export function freshState(stack: AsyncDisposableStack): string {
+  const state = Deno.makeTempDirSync();
+  stack.defer(() => Deno.removeSync(state, { recursive: true }));
+  stack.defer(async () => {
+    try {
+      identity(state);
+    } catch {
+      return;
+    }
+    for (const name of await containersOf(state)) {
+      await api("DELETE", `/containers/${name}`, { force: "1", v: "1" }).catch(() => {});
+    }
+  });
+  return state;
+}
+
+/** An open executor over a state of its own. */
+export async function opened(
+  stack: AsyncDisposableStack,
+  options: DockerExecutorOptions = {},
+): Promise<{ readonly executor: Executor<ContainerWork>; readonly state: string }> {
+  const state = freshState(stack);
+  const executor = dockerExecutor({ socket, ...options });
+  await executor.open({ state });
+  stack.defer(() => executor.close());
+  return { executor, state };
+}
+
+/** Work in the image of the tests, without a network. */
+export function work(script: string, extra: Partial<ContainerWork> = {}): ContainerWork {
+  return {
+    kind: "container",
+    image,
+    script,
+    environment: {},
+    mergeStderr: true,
+    notes: {},
+    network: "none",
+    ...extra,
+  };
+}
+
+/** An executor of containers that takes plain scripts, for the suite of executors of processes. */
+export function asProcesses(executor: Executor<ContainerWork>): Executor<ProcessWork> {
+  return {
+    name: executor.name,
+    accepts: new Set(["process"]),
+    capacity: executor.capacity,
+    // Process numbers in a container mean nothing outside.
+    sees: "nothing",
+    open: (options) => executor.open(options),
+    close: () => executor.close(),
+    probe: (options) => executor.probe(options),
+    start: (attempt, { kind: _, ...rest }, options) =>
+      executor.start(attempt, { ...rest, kind: "container", image, network: "none" }, options),
+    list: (options) => executor.list(options),
+    wait: (attempt, options) => executor.wait(attempt, options),
+    stop: (attempt, options) => executor.stop(attempt, options),
+    logs: (attempt, options) => executor.logs(attempt, options),
+    forget: (attempt, options) => executor.forget(attempt, options),
+  };
+}
