@@ -6,25 +6,25 @@
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Bytes } from "../core/bytes.ts";
 import { DatataskError, DefinitionError, describeError, UsageError } from "../core/errors.ts";
-import { checkKey, isKey, type Key } from "../core/key.ts";
-import { exceeded, parseQuota, type Quota, type QuotaInit } from "../core/quota.ts";
+import { checkKey, type Key } from "../core/key.ts";
+import { parseQuota, type Quota, type QuotaInit } from "../core/quota.ts";
 import type { Random } from "../core/random.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import { FileRepository } from "../repositories/files.ts";
-import { MemoryBlobRepository } from "../repositories/memory.ts";
-import type { KeyDriver } from "../repositories/driver.ts";
 import type { PrepareOptions } from "../repositories/driver.ts";
 import type { Repository } from "../repositories/repository.ts";
 import { Session } from "../session/session.ts";
-import { type Links, requires } from "../tasks/link.ts";
 import type { Outcome } from "../tasks/outcome.ts";
 import type { FoundRun } from "../tasks/runner.ts";
 import type { Task } from "../tasks/task.ts";
 import type { LeaseHolder } from "./events.ts";
 import { explainJob, explainTask } from "./explain.ts";
+import { faultsOf } from "./faults.ts";
+import { forced } from "./forced.ts";
 import { graphOf } from "./graph.ts";
 import { leaseHolder, takeLease } from "./lease.ts";
 import { planReport } from "./plan_report.ts";
+import { prepareStores } from "./stores.ts";
 import { removals, remove } from "./removal.ts";
 import type {
   Explanation,
@@ -113,7 +113,7 @@ export class Pipeline implements AsyncDisposable {
     this.session = init.session ?? new Session();
     this.state = init.state === null ? undefined : `${pathOf(init.state ?? "./.datatask")}/${this.name}`;
     this.#resources = parseQuota(init.resources ?? {}, "resources");
-    const faults = this.#faults(tasks);
+    const faults = faultsOf({ name: this.name, tasks, state: this.state, resources: this.#resources });
     if (faults.length > 0) throw new DefinitionError(faults);
     this.tasks = new Map(tasks.map((task) => [task.name, task]));
     Object.defineProperty(this, BRAND, { value: true });
@@ -471,24 +471,7 @@ export class Pipeline implements AsyncDisposable {
   }
 
   async #prepareStores(options: PrepareOptions): Promise<void> {
-    const stores = new Map<string, Repository>();
-    for (const { links, outcomes, logs } of this.tasks.values()) {
-      const linked = Object.values(links).flatMap((
-        link,
-      ) => [link.repository, ...Object.values(link.cokeyed)]);
-      for (
-        const repository of [
-          ...linked,
-          outcomes.success,
-          outcomes.failed,
-          outcomes.attempts,
-          ...(logs ? [logs] : []),
-        ]
-      ) {
-        stores.set(repository.driver.identity, repository);
-      }
-    }
-    await Promise.all([...stores.values()].map((repository) => repository.prepare(options)));
+    await prepareStores(this.tasks.values(), (task) => this.#logsOf(task), options);
   }
 
   async #makeState(state: string): Promise<void> {
@@ -604,94 +587,7 @@ export class Pipeline implements AsyncDisposable {
     for (const { name, runner } of tasks) found.set(name, await Array.fromAsync(runner.find!(name)));
     return found;
   }
-
-  #faults(tasks: readonly Task[]): string[] {
-    const faults: string[] = [];
-    if (!isKey(this.name)) {
-      faults.push(
-        `The pipeline name ${JSON.stringify(this.name)} is not valid; use letters, digits, ".", "_" and "-"`,
-      );
-    }
-    const names = new Set<string>();
-    const outcomes = new Map<string, string>();
-    for (const task of tasks) {
-      if (names.has(task.name)) {
-        faults.push(`There are two tasks named ${task.name}; give one of them another name`);
-      }
-      names.add(task.name);
-      const { success, failed, attempts } = task.outcomes;
-      for (const repository of [success, failed, attempts]) {
-        const identity = storeOf(repository.driver);
-        const other = outcomes.get(identity);
-        if (other !== undefined) {
-          faults.push(
-            other === task.name
-              ? `Task ${task.name} keeps outcomes of two kinds in one repository, ${repository.name}; give { success, failed, attempts } a repository each`
-              : `Tasks ${other} and ${task.name} keep their outcomes in the same repository, ${repository.name}; give each its own`,
-          );
-          break;
-        }
-        outcomes.set(identity, task.name);
-      }
-      if (!Object.values(task.links).some((link) => link.start === "present" && !link.key)) {
-        faults.push(
-          `Task ${task.name} requires nothing under the job's own key, so that it has no jobs; add an input(...) or requires(...)`,
-        );
-      }
-      if (task.runner.find && this.state === undefined) {
-        faults.push(
-          `Task ${task.name} starts processes that outlive the coordinator, which needs a state folder; leave out { state: null }`,
-        );
-      }
-      const { pool } = task.runner;
-      for (const [resource, amount] of Object.entries(task.quota)) {
-        for (
-          const [whose, capacity] of [[`pool ${pool.name}`, pool.capacity], [
-            "the pipeline",
-            this.#resources,
-          ]] as const
-        ) {
-          if (exceeded({ [resource]: amount }, capacity)) {
-            faults.push(
-              `Task ${task.name} needs ${resource} ${amount}, but ${whose} has ${
-                capacity[resource]
-              }; lower its quota, or raise the capacity`,
-            );
-          }
-        }
-        if (
-          resource !== "cpu" && resource !== "memory" && pool.capacity[resource] === undefined &&
-          this.#resources[resource] === undefined
-        ) {
-          faults.push(
-            `Task ${task.name} needs ${resource}, which neither pool ${pool.name} nor the pipeline has; add { resources: { ${resource}: ... } } to the pipeline`,
-          );
-        }
-      }
-    }
-    return faults;
-  }
 }
-
-/** A task of which one job starts whatever its conditions say, once. */
-async function forced(task: Task, job: Key): Promise<Task> {
-  const chosen = new MemoryBlobRepository(`the job that is launched by force`);
-  await chosen.put(job, new Uint8Array());
-  const free = (links: Links): Links =>
-    Object.fromEntries(Object.entries(links).map(([name, link]) => [name, { ...link, start: "any" }]));
-  const links = { ...free(task.links), [FORCED]: requires(chosen) };
-  // `done` goes on to keep it from starting: that is what ends it.
-  return { ...task, links, allLinks: { ...task.allLinks, ...links } };
-}
-
-/** The identity of the store that a driver's values lie in, under whatever layers that leave the keys as they are. */
-function storeOf(driver: KeyDriver): string {
-  const { derived, identity } = driver;
-  return derived?.by === "same" ? storeOf(derived.parts[0]!) : identity;
-}
-
-/** The name of the link that stands for a job launched by force. */
-const FORCED = "$forced";
 
 /** A sentence as the second half of another. */
 function uncapitalized(text: string): string {

@@ -1,0 +1,106 @@
+/**
+ * What can be wrong with a pipeline as it is written.
+ *
+ * @module
+ */
+import { isKey } from "../core/key.ts";
+import { exceeded, type Quota } from "../core/quota.ts";
+import type { KeyDriver } from "../repositories/driver.ts";
+import type { Task } from "../tasks/task.ts";
+
+/** A pipeline as far as it can be wrong. */
+export interface Definition {
+  readonly name: string;
+  readonly tasks: readonly Task[];
+  /** The state folder; nothing when there is none. */
+  readonly state: string | undefined;
+  /** Named resources that all tasks share. */
+  readonly resources: Quota;
+}
+
+/**
+ * Finds all that is wrong with a pipeline.
+ *
+ * @param definition The pipeline.
+ * @returns What is wrong, a sentence each, with what to do.
+ */
+export function faultsOf({ name, tasks, state, resources }: Definition): string[] {
+  const faults: string[] = [];
+  if (!isKey(name)) {
+    faults.push(
+      `The pipeline name ${JSON.stringify(name)} is not valid; use letters, digits, ".", "_" and "-"`,
+    );
+  }
+  const names = new Set<string>();
+  const outcomes = new Map<string, string>();
+  for (const task of tasks) {
+    if (names.has(task.name)) {
+      faults.push(`There are two tasks named ${task.name}; give one of them another name`);
+    }
+    names.add(task.name);
+    faults.push(...outcomeFaults(task, outcomes));
+    if (!Object.values(task.links).some((link) => link.start === "present" && !link.key)) {
+      faults.push(
+        `Task ${task.name} requires nothing under the job's own key, so that it has no jobs; add an input(...) or requires(...)`,
+      );
+    }
+    if (task.runner.find && state === undefined) {
+      faults.push(
+        `Task ${task.name} starts processes that outlive the coordinator, which needs a state folder; leave out { state: null }`,
+      );
+    }
+    faults.push(...quotaFaults(task, resources));
+  }
+  return faults;
+}
+
+/** No two tasks, and no two kinds of outcome, share a store. `seen` has the stores of the tasks before. */
+function outcomeFaults(task: Task, seen: Map<string, string>): string[] {
+  const { success, failed, attempts } = task.outcomes;
+  for (const repository of [success, failed, attempts]) {
+    const identity = storeOf(repository.driver);
+    const other = seen.get(identity);
+    if (other === task.name) {
+      return [
+        `Task ${task.name} keeps outcomes of two kinds in one repository, ${repository.name}; give { success, failed, attempts } a repository each`,
+      ];
+    }
+    if (other !== undefined) {
+      return [
+        `Tasks ${other} and ${task.name} keep their outcomes in the same repository, ${repository.name}; give each its own`,
+      ];
+    }
+    seen.set(identity, task.name);
+  }
+  return [];
+}
+
+/** A job that can never fit would wait for ever. */
+function quotaFaults(task: Task, resources: Quota): string[] {
+  const faults: string[] = [];
+  const { pool } = task.runner;
+  for (const [resource, amount] of Object.entries(task.quota)) {
+    for (
+      const [whose, capacity] of [[`pool ${pool.name}`, pool.capacity], ["the pipeline", resources]] as const
+    ) {
+      if (!exceeded({ [resource]: amount }, capacity)) continue;
+      faults.push(
+        `Task ${task.name} needs ${resource} ${amount}, but ${whose} has ${
+          capacity[resource]
+        }; lower its quota, or raise the capacity`,
+      );
+    }
+    const known = resource === "cpu" || resource === "memory" || pool.capacity[resource] !== undefined;
+    if (known || resources[resource] !== undefined) continue;
+    faults.push(
+      `Task ${task.name} needs ${resource}, which neither pool ${pool.name} nor the pipeline has; add { resources: { ${resource}: ... } } to the pipeline`,
+    );
+  }
+  return faults;
+}
+
+/** The identity of the store that a driver's values lie in, under whatever layers that leave the keys as they are. */
+function storeOf(driver: KeyDriver): string {
+  const { derived, identity } = driver;
+  return derived?.by === "same" ? storeOf(derived.parts[0]!) : identity;
+}
