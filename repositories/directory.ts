@@ -68,8 +68,7 @@ export function directoryDriver(dir: string | URL, options: DirectoryOptions = {
       return info && { modified: info.mtime?.getTime(), version: versionOf(info) };
     },
     async prepare(options) {
-      await folder.prepare(options);
-      await swap.healAll();
+      if (await folder.prepare(options)) await swap.healAll();
     },
     watch: (options) => watchFolder(watched, options.signal),
     entries: async (key, options) => (await reader(key, options))?.entries(),

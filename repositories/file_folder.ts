@@ -150,9 +150,26 @@ export class Folder {
     if (this.fsync) await syncPath(this.files, this.dir.slice(0, this.dir.lastIndexOf("/")) || "/");
   }
 
-  /** Makes the folder, sees that it can be written, and removes what dead processes left. */
-  async prepare(options: PrepareOptions | undefined): Promise<void> {
+  /**
+   * Makes the folder, sees that it can be written, and removes what dead processes left. A folder that may only be read is left as
+   * it is, when that is enough.
+   *
+   * @param options Whether to look for leftovers, and whether values will be written.
+   * @returns Whether it can be written.
+   */
+  async prepare(options: PrepareOptions | undefined): Promise<boolean> {
     options?.signal?.throwIfAborted();
+    try {
+      await this.#prepareToWrite(options);
+      return true;
+    } catch (error) {
+      if (options?.write !== false || classifySystemError(error) !== "denied") throw error;
+      if (!(await this.stat(this.dir))?.isDirectory) throw error;
+      return false;
+    }
+  }
+
+  async #prepareToWrite(options: PrepareOptions | undefined): Promise<void> {
     await this.#explained("make the directory", () => this.make());
     const probe = this.temp();
     await this.#explained("write in the directory", async () => {

@@ -60,7 +60,7 @@ export function fileDriver(dir: string | URL, options: FileOptions = {}): BlobDr
       const info = await folder.find(key, options);
       return info && { size: info.size, modified: info.mtime?.getTime(), version: versionOf(info) };
     },
-    prepare: (options) => folder.prepare(options),
+    prepare: async (options) => void await folder.prepare(options),
     watch: (options) => watchFolder(watched, options.signal),
     read: (key, options) => openFile(folder, key, options),
     readBytes: (key, options) => readFile(folder, key, options),
