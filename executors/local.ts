@@ -175,7 +175,8 @@ class LocalExecutor implements Executor<ProcessWork> {
       }, options.signal);
     } catch (error) {
       if (options.signal?.aborted) throw options.signal.reason;
-      throw localError(`start ${subject} on ${this.name}`, error, "cannot-start");
+      throw runs.store.gone(subject, this.name) ??
+        localError(`start ${subject} on ${this.name}`, error, "cannot-start");
     }
   }
 

@@ -114,6 +114,27 @@ export class RunStore {
   }
 
   /**
+   * What to say when somebody has deleted the folder while it is used: that is not the fault of any script.
+   *
+   * @param subject What was to be started.
+   * @param executor Where.
+   * @returns The error; nothing when the folder is there.
+   */
+  gone(subject: string, executor: string): ExecutorError | undefined {
+    try {
+      Deno.statSync(`${this.root}/${STAGING}`);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) return undefined;
+      return new ExecutorError(
+        "io",
+        `Cannot start ${subject} on ${executor}: the folder ${this.root} was deleted while it was in use; run again, which makes it anew`,
+        { operation: "start", cause: error },
+      );
+    }
+  }
+
+  /**
    * Makes the folder of a run, whole.
    *
    * @param attempt Which.

@@ -141,6 +141,16 @@ Deno.test("localExecutor() says that its state cannot be written", async () => {
   }
 });
 
+Deno.test("localExecutor() says that its folder was deleted, and blames no script", () =>
+  withExecutor(async (executor, state) => {
+    Deno.removeSync(`${state}/runs`, { recursive: true });
+    await says(
+      "io",
+      /^Cannot start work\/one on local: the folder .*\/runs was deleted while it was in use; run again, which makes it anew$/,
+      () => executor.start(attempt, work("true"), { quota: {} }),
+    );
+  }));
+
 Deno.test("localExecutor() says that the disk is full, and what to do", () => {
   const full = Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
   const error = localError("start work/one on local", full, "cannot-start");
