@@ -9,6 +9,7 @@ import { displayFor, heard } from "../progress/display.ts";
 import { runExitCode } from "../progress/summary.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { RUN } from "../specs/work.ts";
+import { onStrays } from "../strays.ts";
 
 type Flags = FlagsOf<typeof RUN.flags>;
 
@@ -58,8 +59,10 @@ async function follow(going: Run, context: Context, flags: Flags): Promise<numbe
     going.stop("stop");
   });
   const display = displayFor(going, { ...context, io }, flags);
+  using strays = onStrays((text) => display.say(text));
   using interrupts = onInterrupt((code, times, signal) => {
     if (times > 2 || (signal === "SIGTERM" && times > 1)) {
+      strays[Symbol.dispose]();
       display.close();
       Deno.exit(code);
     }
@@ -71,7 +74,9 @@ async function follow(going: Run, context: Context, flags: Flags): Promise<numbe
     for await (const event of going) display.apply(event);
     const summary = await going.finished;
     display.end(summary);
-    return unread ? EXIT.pipeClosed : runExitCode(summary, interrupts.code);
+    if (unread) return EXIT.pipeClosed;
+    const code = runExitCode(summary, interrupts.code);
+    return code === EXIT.ok && strays.count > 0 ? EXIT.failed : code;
   } finally {
     display.close();
   }

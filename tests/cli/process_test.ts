@@ -173,6 +173,43 @@ Deno.test("SIGTERM, like a second Ctrl-C, stops the running jobs; they have not 
     assert.equal(status.tasks[0].counts.ready, 3);
   }));
 
+/** Adds to what the body of `copy` does, before it is done. */
+async function addToBody(dir: string, text: string): Promise<void> {
+  const path = `${dir}/pipeline.ts`;
+  const module = await Deno.readTextFile(path);
+  await Deno.writeTextFile(path, module.replace("  await promise;\n", `  await promise;\n${text}\n`));
+}
+
+Deno.test("an error that belongs to no job is told, and takes no job down", () =>
+  withPipeline(50, async (dir) => {
+    await addToBody(
+      dir,
+      `if (given.key === "a") { void Promise.reject(new Error("late")); setTimeout(() => { throw "later"; }); }`,
+    );
+    const { code, out, err } = await ended(deno(dir, "-A", CLI, "run"));
+    assert.match(out, /: 3 succeeded, 0 failed\n$/);
+    assert.match(
+      err,
+      /^An error that belongs to no job: late \(file:\/\/\S+pipeline\.ts:\d+:\d+\); the run goes on\./,
+    );
+    assert.match(
+      err,
+      /\nAn error that belongs to no job: later; the run goes on\. A body .* add the missing await\n$/,
+    );
+    assert.equal(code, 1);
+  }));
+
+Deno.test("a run that a body ends with Deno.exit says so, does not end well, and goes on next time", () =>
+  withPipeline(50, async (dir) => {
+    await addToBody(dir, "if (!Deno.args.includes('--quiet')) Deno.exit(0);");
+    const { code, err } = await ended(deno(dir, "-A", CLI, "run"));
+    assert.deepEqual([code, err], [
+      1,
+      "The process was ended in the middle of the run, by Deno.exit in a body or in what it calls; run again\n",
+    ]);
+    assert.equal((await ended(deno(dir, "-A", CLI, "run", "--quiet"))).code, 0);
+  }));
+
 Deno.test("a second run says who runs the pipeline, and ends with 1", () =>
   withPipeline(60_000, async (dir) => {
     const { child, rest, err } = await started(dir);
