@@ -14,3 +14,4 @@ export type {
   Work,
 } from "./executor.ts";
 export { localExecutor, type LocalExecutorOptions } from "./local.ts";
+export type { ContainerMount, ContainerWork, PullPolicy } from "./container_work.ts";

@@ -54,3 +54,4 @@ export {
 export type { BoundPath, ProcessLink, ProcessLinks } from "./process_links.ts";
 export { type ProcessContext, processTask, type ProcessTaskOptions } from "./process.ts";
 export { type PathLike, Script, type ScriptTag, type ScriptValue, sh } from "./script.ts";
+export { containerTask, type ContainerTaskOptions } from "./container.ts";

@@ -12,7 +12,7 @@ import { localExecutor } from "../executors/local.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import { input, type Link, type Links, output } from "./link.ts";
 import type { ProcessLinks } from "./process_links.ts";
-import { ProcessRunner } from "./process_runner.ts";
+import { type ProcessPlan, ProcessRunner } from "./process_runner.ts";
 import type { Script } from "./script.ts";
 import { defineTask, type Task, type TaskOptions } from "./task.ts";
 
@@ -55,8 +55,24 @@ export interface ProcessTaskOptions<L extends Links> extends TaskOptions<L> {
   readonly documents?: Codec;
 }
 
+/** What a kind of task wants of an executor. */
+export interface Wanted {
+  /** The kind of work: `process`. */
+  readonly kind: string;
+  /** It, for people: `processes`. */
+  readonly work: string;
+  /** An executor that fits: `localExecutor()`. */
+  readonly such: string;
+}
+
 /** The links that standard streams make. */
-function streamLinks(name: string, links: Links, options: ProcessTaskOptions<Links>): Links {
+function streamLinks(
+  name: string,
+  links: Links,
+  options: Omit<ProcessTaskOptions<Links>, "executor">,
+  executor: Executor | undefined,
+  wanted: Wanted,
+): Links {
   const streams: Record<string, Link> = {};
   if (typeof options.stdin === "object") streams.stdin = { ...input(options.stdin), view: "key" };
   if (options.stdout) streams.stdout = { ...output(options.stdout), view: "key" };
@@ -73,15 +89,14 @@ function streamLinks(name: string, links: Links, options: ProcessTaskOptions<Lin
       );
     }
   }
-  const executor = options.executor;
   if (executor && executor.sees !== "files") {
     faults.push(
-      `Task ${name} runs on ${executor.name}, which does not see the files of this machine, and delivery of links over the network is not there; use an executor that sees them, such as localExecutor()`,
+      `Task ${name} runs on ${executor.name}, which does not see the files of this machine, and delivery of links over the network is not there; use an executor that sees them, such as ${wanted.such}`,
     );
   }
-  if (executor && !executor.accepts.has("process")) {
+  if (executor && !executor.accepts.has(wanted.kind)) {
     faults.push(
-      `Task ${name} runs on ${executor.name}, which takes no processes; use one that does, such as localExecutor()`,
+      `Task ${name} runs on ${executor.name}, which takes no ${wanted.work}; use one that does, such as ${wanted.such}`,
     );
   }
   if (faults.length > 0) throw new DefinitionError(faults);
@@ -120,22 +135,48 @@ export function processTask<const L extends Links = Record<never, never>>(
   name: string,
   options: ProcessTaskOptions<L>,
 ): Task<L> {
+  const wanted: Wanted = { kind: "process", work: "processes", such: "localExecutor()" };
+  const plan = scriptPlan(name, options as unknown as ProcessTaskOptions<Links>, options.executor, wanted);
+  const runner = new ProcessRunner({
+    ...plan,
+    executor: options.executor ?? localExecutor(),
+    inside: { seen: (placed) => placed, work: (process) => process },
+    together: false,
+  });
+  return defineTask<L>(name, "process", { ...options, links: plan.links as L }, runner);
+}
+
+/**
+ * What all tasks whose body is a script have in common, wherever it runs.
+ *
+ * @param name The name of the task.
+ * @param options What it was told.
+ * @param executor Where it runs, when that was told.
+ * @param wanted What kind of executor it needs.
+ * @returns The plan, without the executor and what changes on the way to it.
+ * @throws {DefinitionError} With all that is wrong.
+ */
+export function scriptPlan(
+  name: string,
+  options: Omit<ProcessTaskOptions<Links>, "executor">,
+  executor: Executor | undefined,
+  wanted: Wanted,
+): Omit<ProcessPlan, "executor" | "inside" | "together"> {
   const links: Links = options.links ?? {};
-  const streams = streamLinks(name, links, options as unknown as ProcessTaskOptions<Links>);
-  const all = { ...links, ...streams } as unknown as L;
+  const streams = streamLinks(name, links, options, executor, wanted);
   type Make<T> = (context: Record<string, unknown>) => T | Promise<T>;
   const { script, environment } = options;
-  const runner = new ProcessRunner({
-    executor: options.executor ?? localExecutor(),
-    links: all,
+  return {
+    links: { ...links, ...streams },
     script: (typeof script === "function" ? script : () => script) as unknown as Make<string | Script>,
-    environment: (typeof environment === "function" ? environment : () =>
-      environment ?? {}) as unknown as Make<Readonly<Record<string, string>>>,
+    environment:
+      (typeof environment === "function" ? environment : () => environment ?? {}) as unknown as Make<
+        Readonly<Record<string, string>>
+      >,
     stdin: typeof options.stdin === "object" ? "stdin" : options.stdin,
     stdout: options.stdout !== undefined,
     stderr: typeof options.stderr === "object",
     mergeStderr: options.stderr === "stdout" || (!options.stdout && !options.stderr),
     documents: options.documents ?? json,
-  });
-  return defineTask<L>(name, "process", { ...options, links: all }, runner);
+  };
 }

@@ -49,14 +49,17 @@ export class Delivery {
   /** The folder of all attempts. */
   readonly #root: string;
   readonly #codec: Codec;
+  readonly #together: boolean;
 
   /**
    * @param root The folder of all attempts.
    * @param codec How documents become files.
+   * @param together Whether all outputs of an attempt are made in one folder of their own, and taken from there.
    */
-  constructor(root: string, codec: Codec) {
+  constructor(root: string, codec: Codec, together: boolean = false) {
     this.#root = root;
     this.#codec = codec;
+    this.#together = together;
   }
 
   /** The folder of an attempt. It is there when something was copied. */
@@ -138,12 +141,17 @@ export class Delivery {
     file: string,
   ): Promise<{ readonly path: string; readonly staged: boolean }> {
     const driver = repository.driver as LocalFiles;
-    if (driver.staging && driver.adopt) {
+    if (!this.#together && driver.staging && driver.adopt) {
       return { path: absolute(await driver.staging(key)), staged: true };
     }
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     const path = `${folder}/${file}${repository.kind === "metadata" ? this.#codec.extension : ""}`;
     if (repository.kind === "filesystem") Deno.mkdirSync(path, { recursive: true });
+    if (this.#together) {
+      // A container may be another user. Nobody else gets here: the folder above is this user's alone.
+      Deno.chmodSync(folder, 0o777);
+      if (repository.kind === "filesystem") Deno.chmodSync(path, 0o777);
+    }
     return { path, staged: false };
   }
 

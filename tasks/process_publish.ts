@@ -4,7 +4,7 @@
  * @module
  */
 import type { Attempt } from "../core/attempt.ts";
-import type { Executor, ProcessWork } from "../executors/executor.ts";
+import type { Executor } from "../executors/executor.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import { Delivery, type NotedOutput } from "./process_delivery.ts";
 import type { Slot } from "./process_links.ts";
@@ -19,7 +19,7 @@ export interface Publication {
   /** Where the script has put them. */
   readonly outputs: readonly NotedOutput[];
   readonly delivery: Delivery;
-  readonly executor: Executor<ProcessWork>;
+  readonly executor: Executor;
   /** Whether a value is a standard stream. */
   readonly isStream: (slot: Slot) => boolean;
 }
@@ -81,7 +81,7 @@ export async function publishOutputs(run: Publication): Promise<Verdict> {
 
 /** What says where the standard streams of a task go. */
 export interface Streams {
-  readonly executor: Executor<ProcessWork>;
+  readonly executor: Executor;
   readonly stdout: boolean;
   readonly stderr: boolean;
   readonly mergeStderr: boolean;

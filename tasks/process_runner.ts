@@ -7,12 +7,12 @@ import { type Attempt, StopError } from "../core/attempt.ts";
 import type { Codec } from "../core/codec.ts";
 import { DatataskError, isDatataskError } from "../core/errors.ts";
 import type { Quota } from "../core/quota.ts";
-import type { Executor, ProcessWork, RunStatus } from "../executors/executor.ts";
+import type { Executor, ProcessWork, RunStatus, Work } from "../executors/executor.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import type { Links } from "./link.ts";
 import { recordError } from "./outcome.ts";
 import { Delivery, type NotedOutput } from "./process_delivery.ts";
-import { boundPaths, scriptEnvironment, type Slot, slotsOf } from "./process_links.ts";
+import { boundPaths, type Placed, scriptEnvironment, type Slot, slotsOf } from "./process_links.ts";
 import { collectLogs, publishOutputs } from "./process_publish.ts";
 import type { Ending, FoundRun, Pool, RunContext, Runner } from "./runner.ts";
 import type { Script } from "./script.ts";
@@ -20,9 +20,23 @@ import type { Script } from "./script.ts";
 /** How many runs of an executor at once, whatever they need. */
 const WIDTH = 1024;
 
+/** What a process becomes where it does not run as one, such as in a container. */
+export interface Inside<W extends Work> {
+  /** Where the script sees what lies on this machine. */
+  readonly seen: (placed: readonly Placed[]) => readonly Placed[];
+  /** What is started in place of the process. */
+  readonly work: (
+    process: ProcessWork,
+    placed: readonly Placed[],
+    context: Record<string, unknown>,
+  ) => W | Promise<W>;
+}
+
 /** What a process task does, with all that was optional filled in. */
-export interface ProcessPlan {
-  readonly executor: Executor<ProcessWork>;
+export interface ProcessPlan<W extends Work = ProcessWork> {
+  readonly executor: Executor<W>;
+  /** How values and work change on their way to the executor. */
+  readonly inside: Inside<W>;
   /** All links, those of the standard streams included. */
   readonly links: Links;
   readonly script: (context: Record<string, unknown>) => string | Script | Promise<string | Script>;
@@ -37,6 +51,8 @@ export interface ProcessPlan {
   readonly stderr: boolean;
   readonly mergeStderr: boolean;
   readonly documents: Codec;
+  /** Whether all outputs of an attempt are made in one folder that holds nothing else, which can be shown to a container. */
+  readonly together: boolean;
 }
 
 /** How long a run that nobody needs any more has to leave politely, in milliseconds. */
@@ -57,14 +73,14 @@ const OWN_FAULT = new Set([
 type Ended = RunStatus & { state: "finished" | "lost" };
 
 /** Runs the attempts of a process task. */
-export class ProcessRunner implements Runner {
+export class ProcessRunner<W extends Work = ProcessWork> implements Runner {
   readonly pool: Pool;
   readonly defaultQuota: Quota = { cpu: 1 };
-  readonly #plan: ProcessPlan;
+  readonly #plan: ProcessPlan<W>;
   #delivery: Delivery | undefined;
 
   /** @param plan What to do. */
-  constructor(plan: ProcessPlan) {
+  constructor(plan: ProcessPlan<W>) {
     this.#plan = plan;
     const { name, capacity } = plan.executor;
     this.pool = { name, capacity, width: WIDTH };
@@ -74,7 +90,7 @@ export class ProcessRunner implements Runner {
   async open(options: { readonly state: string; readonly signal?: AbortSignal | undefined }): Promise<void> {
     const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
     await this.#plan.executor.open({ ...options, state });
-    this.#delivery = new Delivery(`${state}/delivery`, this.#plan.documents);
+    this.#delivery = new Delivery(`${state}/delivery`, this.#plan.documents, this.#plan.together);
   }
 
   /** Gives back what `open` took. */
@@ -150,7 +166,7 @@ export class ProcessRunner implements Runner {
   }
 
   async #start(attempt: Attempt, context: RunContext): Promise<void> {
-    const { executor, links, mergeStderr } = this.#plan;
+    const { executor, inside, links, mergeStderr } = this.#plan;
     const { signal, quota } = context;
     const delivery = this.#places();
     const { slots, values } = await slotsOf(attempt, links, signal);
@@ -158,10 +174,11 @@ export class ProcessRunner implements Runner {
     const { placed, outputs } = await delivery.deliver(attempt, slots.filter((slot) => slot.bound), signal);
     try {
       const { job, task, replica } = attempt;
-      const seen = { job, task, attempt: attempt.attempt, replica, quota, ...boundPaths(placed, values) };
+      const within = inside.seen(placed);
+      const seen = { job, task, attempt: attempt.attempt, replica, quota, ...boundPaths(within, values) };
       const script = await this.#plan.script(seen);
       const environment = {
-        ...scriptEnvironment(attempt, quota, placed),
+        ...scriptEnvironment(attempt, quota, within),
         ...await this.#plan.environment(seen),
       };
       const notes = { [OUTPUTS]: JSON.stringify(outputs) };
@@ -173,7 +190,7 @@ export class ProcessRunner implements Runner {
         notes,
         stdin,
       };
-      await executor.start(attempt, work, { quota, signal });
+      await executor.start(attempt, await inside.work(work, placed, seen), { quota, signal });
     } catch (error) {
       // A run that was there before still needs its folder.
       if (!isDatataskError(error, "already-exists")) await delivery.discard(attempt, outputs);
