@@ -8,6 +8,7 @@ import { describeError } from "../core/errors.ts";
 import { formatDuration } from "../core/duration.ts";
 import type { Key } from "../core/key.ts";
 import type { Outcome } from "../tasks/outcome.ts";
+import { linkKey } from "../tasks/resolve.ts";
 import { difference, intersection } from "./key_set.ts";
 import type { Condition, Explanation, JobState, TaskExplanation } from "./reports.ts";
 import type { PipelineState } from "./state.ts";
@@ -38,11 +39,34 @@ export function describeOutcome(outcome: Outcome): string {
   return `${how} ${took}${error ? `: ${error.message.split("\n")[0]}` : ""}`;
 }
 
+/** Keys of a job by link, found out for this explanation where the run has not yet asked for them. */
+type Asked = ReadonlyMap<string, Key | undefined>;
+
 /** The key that a job has under a link, as far as it is known. */
-function keyOf(state: PipelineState, task: TaskState, link: string, job: number): Key | undefined {
+function keyOf(
+  state: PipelineState,
+  task: TaskState,
+  link: string,
+  job: number,
+  asked: Asked,
+): Key | undefined {
   const map = task.map(link);
   const target = map ? map.target(job) : job;
-  return target === undefined ? undefined : state.keys.key(target);
+  return target === undefined ? asked.get(link) : state.keys.key(target);
+}
+
+/** Finds out the keys of a job: a run asks for them only when the job could start but for them. */
+async function askKeys({ task }: TaskState, job: Key): Promise<Asked> {
+  const asked = new Map<string, Key | undefined>();
+  for (const link of Object.keys(task.links)) {
+    if (task.links[link]!.key) {
+      asked.set(
+        link,
+        await linkKey(task.name, task.links, link, job).catch(() => undefined),
+      );
+    }
+  }
+  return asked;
 }
 
 function membership(
@@ -51,10 +75,12 @@ function membership(
   term: Term,
   job: number,
   inhibits: boolean,
+  asked: Asked,
 ): Condition {
   const link = task.task.allLinks[term.link]!;
-  const key = keyOf(state, task, term.link, job);
-  const holds = term.jobs.set.has(job);
+  const key = keyOf(state, task, term.link, job, asked);
+  const id = key === undefined ? undefined : state.keys.known(key);
+  const holds = id !== undefined && (state.observer.observed(link.repository)?.set ?? term.jobs.set).has(id);
   const met = holds !== inhibits;
   const where = `${term.link} (${link.repository.name})`;
   if (key === undefined) {
@@ -95,9 +121,16 @@ const STANDS: Record<JobState, string> = {
   blocked: "is blocked for",
 };
 
-function gate(state: PipelineState, task: TaskState, term: Term, job: number, inhibits: boolean): Condition {
+function gate(
+  state: PipelineState,
+  task: TaskState,
+  term: Term,
+  job: number,
+  inhibits: boolean,
+  asked: Asked,
+): Condition {
   const met = term.jobs.set.has(job) !== inhibits;
-  const key = keyOf(state, task, term.link, job);
+  const key = keyOf(state, task, term.link, job, asked);
   const id = key === undefined ? undefined : state.keys.known(key);
   const parts = term.producers.map(({ state: producer, link }) => {
     const map = producer.map(link);
@@ -122,15 +155,20 @@ function gate(state: PipelineState, task: TaskState, term: Term, job: number, in
 }
 
 /** Every condition for the start of a job. */
-function conditions(state: PipelineState, task: TaskState, job: number): Condition[] {
+function conditions(
+  state: PipelineState,
+  task: TaskState,
+  job: number,
+  asked: Asked = new Map(),
+): Condition[] {
   const all: Condition[] = [];
   for (const [terms, inhibits] of [[task.required, false], [task.inhibiting, true]] as const) {
     for (const term of terms) {
       if (term.link === "done") continue;
       all.push(
         term.producers.length > 0
-          ? gate(state, task, term, job, inhibits)
-          : membership(state, task, term, job, inhibits),
+          ? gate(state, task, term, job, inhibits, asked)
+          : membership(state, task, term, job, inhibits, asked),
       );
     }
   }
@@ -172,7 +210,7 @@ export async function explainJob(
   const retryAt = record && Date.parse(record.retryAt);
   let now = jobState(task, id);
   if (now === "ready" && retryAt !== undefined && retryAt > clock.now()) now = "retrying";
-  const all = [...conditions(state, task, id), ...problems];
+  const all = [...conditions(state, task, id, await askKeys(task, job)), ...problems];
   const first = all.find((condition) => condition.state === "never") ??
     all.find((condition) => condition.state === "unmet");
   const texts: Record<JobState, string> = {

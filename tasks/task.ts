@@ -24,7 +24,7 @@ export interface RetryOptions {
   readonly delay?: Duration;
   /** What the wait is multiplied by for each further attempt. Default: 2. */
   readonly factor?: number;
-  /** The longest wait. Default: 5 min. */
+  /** The longest wait. Default: 5 min, or `delay` when that is longer. */
   readonly maxDelay?: Duration;
   /** How much of the wait is left to chance, from 0 to 1. Default: 0.5: between half of it and all of it. */
   readonly jitter?: number;
@@ -145,13 +145,19 @@ export const RESERVED_LINK_NAMES: ReadonlySet<string> = new Set([
   "attempts",
 ]);
 
+/** The longest wait between attempts, when the task does not say, in milliseconds. */
+const DEFAULT_MAX_DELAY_MS = 300_000;
+
 function retryPolicy(retry: number | RetryOptions | undefined, task: string): RetryPolicy {
   const options = typeof retry === "number" ? { attempts: retry } : retry ?? {};
+  const delayMs = parseDuration(options.delay ?? 1000, `retry.delay of task ${task}`);
   return {
     attempts: options.attempts ?? 1,
-    delayMs: parseDuration(options.delay ?? 1000, `retry.delay of task ${task}`),
+    delayMs,
     factor: options.factor ?? 2,
-    maxDelayMs: parseDuration(options.maxDelay ?? "5m", `retry.maxDelay of task ${task}`),
+    maxDelayMs: options.maxDelay === undefined
+      ? Math.max(delayMs, DEFAULT_MAX_DELAY_MS)
+      : parseDuration(options.maxDelay, `retry.maxDelay of task ${task}`),
     jitter: options.jitter ?? 0.5,
     when: options.when ?? (() => true),
   };

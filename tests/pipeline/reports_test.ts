@@ -148,7 +148,7 @@ Deno.test("why tells of disabled tasks, missing keys, and jobs that wait for the
   const why = await pipeline.why("retried", "1");
   assert.deepEqual([why.state, why.text, why.attempts.length], [
     "retrying",
-    "It failed after 0ms: no, and will be tried again in 1m (attempt 2 of 3)",
+    "It failed after 0ms: no, and will be tried again in 6m (attempt 2 of 3)",
     1,
   ]);
   assert.equal((await pipeline.status()).tasks.find(({ name }) => name === "retried")!.counts.retrying, 1);
