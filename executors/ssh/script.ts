@@ -156,7 +156,7 @@ begin() {
   fi
   { [ -z "$4" ] || printf '%s\\n' "$4" >"$1/job"; } 2>/dev/null && printf '' >"$1/stdout" && printf '%s\\n' "$3" 2>/dev/null >"$1/head" ||
     { full "$1"; return 1; }
-  detach "$SH" -c "$W" "$2" "$1" "$B" >/dev/null 2>&1 &
+  detach $SH -c "$W" "$2" "$1" "$B" >/dev/null 2>&1 &
 }
 look() {
   for _n; do
