@@ -86,7 +86,7 @@ export interface Wait {
   readonly task: string;
   /** The number of the job. */
   readonly job: number;
-  /** What it waits for: a resource by name, `"room in pool local"`, `"concurrency"`, `"rate"`, `"replicas to give way"`. */
+  /** What it waits for: a resource by name, `"room in pool local"`, `"concurrency"`, `"rate"`, `"replicas to give way"`, or a job that was overtaken too often. */
   readonly for: string;
 }
 
@@ -100,7 +100,7 @@ export interface Plan {
   readonly overtakes: ReadonlyMap<string, number>;
 }
 
-/** Room that is used up as the plan goes on. */
+/** What pools and named resources have left, used up as the plan goes on. */
 class Room {
   readonly #snapshot: Snapshot;
   readonly #used = new Map<string, Record<string, number>>();
@@ -166,9 +166,12 @@ export function plan(snapshot: Snapshot, policy: Policy = {}): Plan {
   const waits: Wait[] = [];
   const overtakes = new Map<string, number>();
   const anyReplicas = snapshot.tasks.some((task) => task.replicas > 1);
+  // `room` is what there is when replicas give way; `real` is what there is while they are still there.
   const room = new Room(snapshot, false);
   const real = anyReplicas ? new Room(snapshot, true) : room;
+  // Tasks that have stepped aside because their best job did not fit.
   const blocked: Cursor[] = [];
+  // Pools in which nothing starts any more, because a job was overtaken too often.
   const closed = new Set<string>();
   const maxOvertakes = policy.maxOvertakes ?? 100;
   const maxStarts = policy.maxStarts ?? 1024;
