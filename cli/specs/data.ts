@@ -114,6 +114,9 @@ export const SHELL = command({
 export const DOCTOR = command({
   name: "doctor",
   brief: "Look for what could go wrong, and say what to do about it",
+  about: [
+    "It checks Deno, permissions, the session, every repository, the state folder, who runs the pipeline, the clock, and runs that were left over. A repository without keys is no fault to it.",
+  ],
   args: [],
   flags: { json: JSON_FLAG },
   examples: [["doctor", "check everything"]],

@@ -62,7 +62,7 @@ export const LS = command({
   name: "ls",
   brief: "List keys, with set algebra over repositories",
   about: [
-    "Without arguments it lists the repositories. They are written task.link, or task.link.cokeyed. a & b: in both; a | b: in either; a - b: in a and not in b (with blanks around the minus); a ^ b: in one of them. Parentheses group. A minus binds tighter than &, then ^, then |.",
+    "Without arguments it lists the repositories. They are written task.link, or task.link.name for one that the link keeps under the same key besides (cokeyed). a & b: in both; a | b: in either; a - b: in a and not in b (with blanks around the minus); a ^ b: in one of them. Parentheses group. A minus binds tighter than &, then ^, then |.",
     "Quote the expression for your shell. Keys are printed as they are found; --sort orders them.",
   ],
   args: [{ name: "EXPR", optional: true, many: true, completes: "repository" }],

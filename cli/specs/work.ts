@@ -95,12 +95,15 @@ export const RETRY = command({
     completes: "job",
   }],
   flags: {
-    failed: { kind: "boolean", brief: "All failed jobs of the tasks named, or of all tasks" },
+    failed: {
+      kind: "boolean",
+      brief: "All failed jobs of the tasks named (all arguments are tasks), or of all tasks",
+    },
     json: JSON_FLAG,
   },
   examples: [
     ["retry summary moby-dick", "one job"],
-    ["retry --failed summary", "all failed jobs of a task"],
+    ["retry --failed fetch parse", "all failed jobs of two tasks"],
     ["retry --failed", "all failed jobs there are"],
   ],
 });
