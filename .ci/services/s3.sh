@@ -168,9 +168,17 @@ stop() {
 }
 
 down() {
-  for part in gateway.pid osd.0.pid mon.a.pid; do stop "$run/$part"; done
+  local pid_file
+  for pid_file in gateway.pid osd.0.pid mon.a.pid; do stop "$run/$pid_file"; done
   rm -f "$run/gateway.pid"
-  for part in dev proc; do ! mountpoint -q "$root/$part" || umount "$root/$part"; done
+  local part tries
+  for part in dev proc; do
+    # What was killed may still hold it for a moment.
+    for tries in 1 2 3 4 5 6 7 8 9 10; do
+      mountpoint -q "$root/$part" || break
+      umount "$root/$part" 2>/dev/null || sleep 0.2
+    done
+  done
   [ "${1:-}" != --wipe ] || rm -rf --one-file-system "$state"
 }
 
