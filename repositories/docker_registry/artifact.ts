@@ -159,6 +159,8 @@ function counted(
 /** A repository of byte streams in a Docker registry, each an OCI artifact whose tag is the key. */
 export class ArtifactRepository extends BlobRepository {
   /**
+   * Artifacts of an image repository.
+   *
    * @param registry Which registry: a client, or a resource of a session that gives one.
    * @param options Which image repository; use one for artifacts alone.
    * @throws {DefinitionError} When no registry takes such a name.

@@ -47,6 +47,8 @@ export class RegistryClient implements Disposable {
   #isRegistry: Promise<void> | undefined;
 
   /**
+   * A client outside a session.
+   *
    * @param address `registry.example:5000`, `https://…` or `http://…`.
    * @param options How it is reached.
    * @throws {DefinitionError} When the address is none, or would send passwords unencrypted.
@@ -66,7 +68,11 @@ export class RegistryClient implements Disposable {
     this.#http?.close();
   }
 
-  /** @returns The host, never a secret. */
+  /**
+   * What the console shows.
+   *
+   * @returns The host, never a secret.
+   */
   toString(): string {
     return this.address.host;
   }

@@ -194,3 +194,35 @@ export function explain(operation: string, subject: string, key: Key | undefined
     cause: error,
   });
 }
+
+/** How often something is tried that the registry gets wrong while others write. */
+const TRIES = 6;
+
+/** How long to wait before the second try, in milliseconds; then twice as long each time. */
+const PAUSE = 25;
+
+/**
+ * Does something again that failed because the registry was writing the same just then: it shows files that are half written, and answers
+ * with an error of its own.
+ *
+ * @param passing Whether a fault is of that kind.
+ * @param signal When to stop.
+ * @param call Does it; safe to do twice.
+ * @returns What it gives.
+ * @throws What the last try throws.
+ */
+export async function patiently<T>(
+  passing: (fault: RegistryFault) => boolean,
+  signal: AbortSignal | undefined,
+  call: () => Promise<T>,
+): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!(error instanceof RegistryFault) || !passing(error) || tries === TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE * 2 ** tries));
+      signal?.throwIfAborted();
+    }
+  }
+}

@@ -6,7 +6,7 @@
 import { type Bytes, readAll } from "../../core/bytes.ts";
 import type { RegistryClient, RegistryRequest } from "./client.ts";
 import { digestOf } from "./digest.ts";
-import { RegistryFault } from "./fault.ts";
+import { patiently, RegistryFault } from "./fault.ts";
 import { ACCEPT, type Descriptor, type Manifest, MAX_MANIFEST, parseManifest } from "./manifest.ts";
 import { uploadBlob } from "./upload.ts";
 
@@ -86,13 +86,12 @@ export class Images {
     signal?: AbortSignal,
   ): Promise<string> {
     const headers = { "content-type": mediaType };
-    const response = await this.#ask(
-      "PUT",
-      `manifests/${reference}`,
-      { headers, body: bytes, signal },
-      "pull,push",
-    );
-    await response.body?.cancel();
+    const response = await patiently(isPassing, signal, async () => {
+      const request = { headers, body: bytes, signal };
+      const response = await this.#ask("PUT", `manifests/${reference}`, request, "pull,push");
+      await response.body?.cancel();
+      return response;
+    });
     const digest = await digestOf(bytes);
     const stored = response.headers.get("docker-content-digest");
     if (stored === null || stored === digest || stored.startsWith("sha512:")) return stored ?? digest;
@@ -191,13 +190,23 @@ export class Images {
   }
 
   #ask(method: string, path: string, rest: Partial<RegistryRequest>, actions = "pull"): Promise<Response> {
-    return this.client.request({
+    const request = {
       ...rest,
       method,
       path: `/v2/${this.repository}/${path}`,
       access: this.#access(actions),
-    });
+    };
+    const call = (): Promise<Response> => this.client.request(request);
+    // What is half written just then is answered with 500: looking can be done again.
+    return method === "GET" || method === "HEAD"
+      ? patiently(({ status }) => status === 500, rest.signal, call)
+      : call();
   }
+}
+
+/** A blob that is there is unknown for a moment while somebody else sends it too. */
+function isPassing({ status, message }: RegistryFault): boolean {
+  return status === 500 || (status === 400 && message.includes("BLOB_UNKNOWN"));
 }
 
 /** The body of an answer that must not be large. */

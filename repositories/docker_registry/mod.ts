@@ -5,7 +5,7 @@
  */
 export { artifactDriver, type ArtifactOptions, ArtifactRepository } from "./artifact.ts";
 export type { RegistryAddress } from "./address.ts";
-export type { AuthOptions } from "./auth.ts";
+export type { Access, AuthOptions } from "./auth.ts";
 export { RegistryClient, registryClient, type RegistryOptions, type RegistryRequest } from "./client.ts";
 export type { RegistryCredentials } from "./credentials.ts";
 export { dockerRegistryDriver, type DockerRegistryOptions, type RegistrySource } from "./driver.ts";

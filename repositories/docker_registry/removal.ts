@@ -10,7 +10,7 @@
 import { type Bytes, encodeText } from "../../core/bytes.ts";
 import type { Key } from "../../core/key.ts";
 import { digestOf } from "./digest.ts";
-import { RegistryFault } from "./fault.ts";
+import { patiently, RegistryFault } from "./fault.ts";
 import type { Images } from "./images.ts";
 import { type Manifest, OCI_MANIFEST } from "./manifest.ts";
 
@@ -22,6 +22,9 @@ const DELETING = "dev.datatask.deleting";
 
 /** All stand-ins have this size, so that other images are told from them without being read. In bytes. */
 const STAND_IN_SIZE = 1_021;
+
+/** How many tags are looked at together. */
+const WIDTH = 16;
 
 const EMPTY = encodeText("{}");
 const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
@@ -94,14 +97,14 @@ export class Removal {
       throw error;
     });
     if (old === undefined) return;
-    if (old !== "unknown" && deletedTag(old) === tag) return await this.#drop(old.digest, signal);
-    if (this.#byTag !== false) {
+    const begun = old !== "unknown" && deletedTag(old) === tag;
+    if (!begun && this.#byTag !== false) {
       const status = await this.#images.deleteManifest(tag, signal);
       this.#byTag = status !== 400 && status !== 405;
       if (this.#byTag) return;
     }
     await this.#seeAllowed(signal);
-    await this.#moveAndDrop(tag, old === "unknown" ? undefined : old, signal);
+    await this.#moveAndDrop(tag, begun || old === "unknown" ? undefined : old, signal);
   }
 
   /**
@@ -123,6 +126,27 @@ export class Removal {
       }
     }
     for (const marker of left) await this.#moveAndDrop(marker, undefined, signal);
+  }
+
+  /**
+   * Removes tags that are listed and have no image: looks at each.
+   *
+   * @param signal When to stop.
+   * @returns Which they were.
+   */
+  async sweep(signal?: AbortSignal): Promise<string[]> {
+    await this.finish(signal);
+    const empty: string[] = [];
+    for await (const { tags } of this.#images.tags(signal)) {
+      for (let at = 0; at < tags.length; at += WIDTH) {
+        const some = tags.slice(at, at + WIDTH);
+        const heads = await Promise.all(some.map((tag) => this.#images.head(tag, signal)));
+        empty.push(...some.filter((tag, i) => !isMarker(tag) && heads[i] === undefined));
+      }
+    }
+    if (empty.length > 0) await this.#seeAllowed(signal);
+    for (const tag of empty) await this.#moveAndDrop(tag, undefined, signal);
+    return empty;
   }
 
   /**
@@ -186,22 +210,28 @@ export class Removal {
     this.#allowed = true;
   }
 
-  async #moveAndDrop(tag: Key, old: Manifest | undefined, signal: AbortSignal | undefined): Promise<void> {
-    const bytes = await this.#standIn(tag, signal);
-    const digest = await digestOf(bytes);
-    if (!isMarker(tag)) await this.#images.putManifest(await markerOf(tag), bytes, OCI_MANIFEST, signal);
-    await this.#images.putManifest(tag, bytes, OCI_MANIFEST, signal);
-    try {
-      await this.#drop(digest, signal);
-    } catch (error) {
-      // A refusal will not pass: the tag goes back to where it was. Anything else is finished later.
-      if (
-        error instanceof RegistryFault && (error.code === "unsupported" || error.code === "denied") && old
-      ) {
-        await this.#images.putManifest(tag, old.bytes, old.mediaType, signal);
+  /**
+   * Registries fail to drop a digest when others write and delete tags just then. What is left by that are tags without an image, so it
+   * begins anew.
+   */
+  #moveAndDrop(tag: Key, old: Manifest | undefined, signal: AbortSignal | undefined): Promise<void> {
+    return patiently(({ status }) => status === 500, signal, async () => {
+      const bytes = await this.#standIn(tag, signal);
+      const digest = await digestOf(bytes);
+      if (!isMarker(tag)) await this.#images.putManifest(await markerOf(tag), bytes, OCI_MANIFEST, signal);
+      await this.#images.putManifest(tag, bytes, OCI_MANIFEST, signal);
+      try {
+        await this.#drop(digest, signal);
+      } catch (error) {
+        // A refusal will not pass: the tag goes back to where it was. Anything else is finished later.
+        if (
+          error instanceof RegistryFault && (error.code === "unsupported" || error.code === "denied") && old
+        ) {
+          await this.#images.putManifest(tag, old.bytes, old.mediaType, signal);
+        }
+        throw error;
       }
-      throw error;
-    }
+    });
   }
 
   /** An image that no other tag has. */

@@ -38,6 +38,8 @@ export class DockerRegistryRepository extends FilesystemRepository {
   readonly #store: TagStore;
 
   /**
+   * Images of an image repository.
+   *
    * @param registry Which registry: a client, or a resource of a session that gives one.
    * @param options Which image repository.
    * @throws {DefinitionError} When no registry takes such a name.
@@ -169,6 +171,17 @@ export class DockerRegistryRepository extends FilesystemRepository {
       }
       if (status === 405) throw disabled(this.#store.images, status);
     });
+  }
+
+  /**
+   * Removes tags without an image. A registry that dies while it writes or deletes a tag may list it all the same; reading it says that there
+   * is none. Looks at each tag.
+   *
+   * @param options When to stop.
+   * @returns The tags that are gone.
+   */
+  sweep(options?: OperationOptions): Promise<string[]> {
+    return this.#store.within("sweep", undefined, options, () => this.#store.removal.sweep(options?.signal));
   }
 
   async #manifest(operation: string, key: Key, options: OperationOptions | undefined): Promise<Manifest> {

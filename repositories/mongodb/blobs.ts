@@ -242,6 +242,8 @@ export class MongoBlobRepository extends BlobRepository {
   readonly #place: MongoPlace;
 
   /**
+   * Blobs of a bucket.
+   *
    * @param source A client or a database: itself, or as a resource of a session.
    * @param options Which bucket.
    * @throws {DefinitionError} When no collection can have that name.

@@ -174,6 +174,8 @@ export function outdated(subject: string, key: Key): RepositoryError {
 /** A repository of documents in a collection of MongoDB: the `_id` is the key. */
 export class MongoMetadataRepository<T = unknown> extends MetadataRepository<T> {
   /**
+   * Documents of a collection.
+   *
    * @param source A client or a database: itself, or as a resource of a session.
    * @param options Which collection.
    * @throws {DefinitionError} When no collection can have that name.

@@ -137,7 +137,8 @@ ownTest(
       }
     })();
     for (let round = 0; round < 5; round++) {
-      await new Promise((resolve) => setTimeout(resolve, 100 + 50 * round));
+      const before = acknowledged.size;
+      while (acknowledged.size < before + 5 + round) await new Promise((resolve) => setTimeout(resolve, 2));
       await server.kill();
       await server.start();
     }
@@ -150,7 +151,7 @@ ownTest(
     const listed = new Set(await listKeys(truth.driver));
     for (const key of acknowledged) assert(listed.has(key), `${key} was lost`);
     for await (const [key, value] of truth.entries()) assert.deepEqual(value, document(key));
-    assert(acknowledged.size > 10 && failures + retries.length > 0, "the test did nothing");
+    assert(failures + retries.length > 0, "no write met a dead server");
   },
 );
 
