@@ -10,6 +10,37 @@ import { connectError } from "./fault.ts";
 import { fingerprint, keyType, KnownHost, knownName } from "./known_hosts.ts";
 import { addressText, type SshAddress } from "./options.ts";
 
+/** A connection, and its end. */
+export class Connection {
+  /** For channels. */
+  readonly client: Client;
+  /** Settles when it is over, for whatever reason. */
+  readonly closed: Promise<void>;
+  #over = false;
+
+  /** @param client A connection that was not yet begun. */
+  constructor(client: Client) {
+    this.client = client;
+    this.closed = new Promise((resolve) => {
+      client.once("close", () => {
+        this.#over = true;
+        resolve();
+      });
+    });
+  }
+
+  /** Ends it; returns when it is over. */
+  async end(): Promise<void> {
+    // One that was never begun does not say that it is over.
+    if (this.#over || !(this.client as unknown as { readonly _sock?: unknown })._sock) return;
+    // A polite end waits for a server that may be gone.
+    const timer = setTimeout(() => this.client.destroy(), 1000);
+    this.client.end();
+    await this.closed;
+    clearTimeout(timer);
+  }
+}
+
 /** What a connection is made with. */
 export interface ConnectOptions {
   /** The executor, for errors. */
@@ -189,11 +220,16 @@ function algorithmsFor(types: readonly string[]): Pick<ConnectConfig, "algorithm
  * @returns The connection, ready for channels. Its errors after this end it, and are heard by nobody.
  * @throws {ExecutorError} With code `denied` when either side refuses the other, and `unavailable` when it is not reached.
  */
-export async function connect(address: SshAddress, options: ConnectOptions, sock?: Duplex): Promise<Client> {
+export async function connect(
+  address: SshAddress,
+  options: ConnectOptions,
+  sock?: Duplex,
+): Promise<Connection> {
   options.signal?.throwIfAborted();
   const { judge, types } = await knownHost(address, options);
   const proof = await credentials(address, options);
   const client = new Client();
+  const connection = new Connection(client);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let fault: ExecutorError | undefined;
   // It stays: a second error may follow the first, and nobody would hear it.
@@ -227,9 +263,9 @@ export async function connect(address: SshAddress, options: ConnectOptions, sock
     });
     client.setNoDelay(true);
     await promise;
-    return client;
+    return connection;
   } catch (error) {
-    await disconnect(client);
+    await connection.end();
     throw error instanceof Error && options.signal?.aborted !== true
       ? connectError(options.name, addressText(address), error)
       : error;
@@ -239,27 +275,11 @@ export async function connect(address: SshAddress, options: ConnectOptions, sock
 }
 
 /** Makes a way to a server through another connection. */
-export function forward(through: Client, address: SshAddress, options: ConnectOptions): Promise<Duplex> {
+export function forward(through: Connection, address: SshAddress, options: ConnectOptions): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    through.forwardOut("127.0.0.1", 0, address.host, address.port ?? 22, (error, channel) => {
+    through.client.forwardOut("127.0.0.1", 0, address.host, address.port ?? 22, (error, channel) => {
       if (!error) return resolve(channel);
       reject(connectError(options.name, `${addressText(address)} through the proxy`, error));
     });
-  });
-}
-
-/** Ends a connection; returns when its socket is closed. */
-export async function disconnect(client: Client): Promise<void> {
-  const socket = (client as unknown as { _sock?: { destroyed?: boolean } })._sock;
-  if (socket === undefined || socket.destroyed) {
-    client.destroy();
-    return;
-  }
-  await new Promise<void>((resolve) => {
-    client.once("close", () => resolve());
-    // A polite end waits for a server that may be gone.
-    const timer = setTimeout(() => client.destroy(), 1000);
-    client.once("close", () => clearTimeout(timer));
-    client.end();
   });
 }

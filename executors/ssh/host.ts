@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Client, type ClientChannel } from "../../deps/ssh2.ts";
+import type { ClientChannel } from "../../deps/ssh2.ts";
 import { type Channel, Channels } from "./channels.ts";
-import { disconnect } from "./connect.ts";
+import type { Connection } from "./connect.ts";
 import { LostError } from "./fault.ts";
 import { ANSWER, TELL, WATCH } from "./script.ts";
 
@@ -61,14 +61,15 @@ function onLines(stream: ClientChannel, call: (line: string) => void): void {
 export class Host {
   /** For what takes a channel of its own. */
   readonly channels: Channels;
-  readonly #client: Client;
-  readonly #others: readonly Client[];
+  readonly #connection: Connection;
+  readonly #others: readonly Connection[];
   readonly #options: HostOptions;
   readonly #pending = new Map<
     number,
     { resolve: (answer: Answer) => void; reject: (error: unknown) => void }
   >();
   #control: Channel | undefined;
+  #tell: Channel | undefined;
   #facts: HostFacts | undefined;
   #tells = false;
   #lost = false;
@@ -76,16 +77,16 @@ export class Host {
   #lines: string[] = [];
 
   /**
-   * @param client The connection.
+   * @param connection The connection.
    * @param others Connections that it goes through.
    * @param options What is there.
    */
-  constructor(client: Client, others: readonly Client[], options: HostOptions) {
-    this.#client = client;
+  constructor(connection: Connection, others: readonly Connection[], options: HostOptions) {
+    this.#connection = connection;
     this.#others = others;
     this.#options = options;
-    this.channels = new Channels(client, options.maxSessions);
-    client.once("close", () => void this.#lose());
+    this.channels = new Channels(connection.client, options.maxSessions);
+    void connection.closed.then(() => this.#lose());
   }
 
   /** What the host says of itself. */
@@ -131,6 +132,7 @@ export class Host {
   /** Has ends told. A host whose folder takes no FIFO goes without. */
   async #listen(): Promise<void> {
     const channel = await this.channels.run(`exec ${this.#options.shell}`);
+    this.#tell = channel;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     onLines(channel.stream, (line) => {
       if (line === "") resolve(true);
@@ -185,14 +187,19 @@ export class Host {
 
   /** Leaves, and removes what is empty. */
   async leave(): Promise<void> {
+    // First the one whose FIFO is in a folder that the other removes.
+    if (!this.#lost) {
+      this.#tell?.stream.end();
+      await Promise.race([this.#tell?.closed, this.#connection.closed]);
+    }
     await this.ask("bye").catch(() => {});
     await this.close();
   }
 
   /** Ends the connection. */
   async close(): Promise<void> {
-    await disconnect(this.#client);
-    for (const other of this.#others) await disconnect(other);
+    await this.#connection.end();
+    for (const other of this.#others) await other.end();
     this.#lose();
   }
 }

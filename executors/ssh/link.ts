@@ -5,7 +5,7 @@
  */
 import { ExecutorError } from "../../core/errors.ts";
 import { sleep, systemClock } from "../../core/clock.ts";
-import { connect, type ConnectOptions, disconnect, forward } from "./connect.ts";
+import { connect, type ConnectOptions, forward } from "./connect.ts";
 import { ConnectError, goneError, hostError, LostError } from "./fault.ts";
 import { Host, type HostOptions } from "./host.ts";
 import { addressText, type SshExecutorOptions } from "./options.ts";
@@ -63,8 +63,8 @@ export class Link {
     const through = proxyJump && await connect(proxyJump, options);
     try {
       const sock = through && await forward(through, this.#options, options);
-      const client = await connect(this.#options, options, sock);
-      const host: Host = new Host(client, through ? [through] : [], this.#hostOptions(() => host));
+      const connection = await connect(this.#options, options, sock);
+      const host: Host = new Host(connection, through ? [through] : [], this.#hostOptions(() => host));
       const fault = await host.open();
       if (fault === undefined) {
         this.#wasThere = true;
@@ -75,7 +75,7 @@ export class Link {
       if (lost) throw new LostError("the connection was closed at once");
       throw hostError(this.name, `use ${addressText(this.#options)}`, fault);
     } catch (error) {
-      if (through) await disconnect(through);
+      if (through) await through.end();
       throw error;
     }
   }

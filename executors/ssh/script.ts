@@ -124,7 +124,7 @@ hello() {
 }
 bye() {
   LC_ALL=C rm -rf ".new/$ME"
-  rmdir */ .new .watch . 2>/dev/null
+  rmdir */ .new .watch 2>/dev/null
   cd / && rmdir "$R" "\${R%/*}" 2>/dev/null
   return 0
 }

@@ -1,0 +1,306 @@
+import assert from "node:assert/strict";
+import { type ErrorCode, isDatataskError } from "../../../core/errors.ts";
+import type { Executor, ProcessWork } from "../../../executors/executor.ts";
+import type { SshExecutorOptions } from "../../../executors/ssh/mod.ts";
+import { freePort, OwnServer, until } from "./own_server.ts";
+import { address, Place, program, sshTest } from "./server.ts";
+
+const attempt = { task: "work", job: "one", replica: 0, attempt: 1 };
+const work = (script: string, extra: Partial<ProcessWork> = {}): ProcessWork => ({
+  kind: "process",
+  script,
+  environment: {},
+  mergeStderr: true,
+  notes: {},
+  ...extra,
+});
+
+async function says(code: ErrorCode, message: RegExp, promise: Promise<unknown>): Promise<void> {
+  await assert.rejects(promise, (error) => {
+    assert(isDatataskError(error, code), `${code}, not ${error}`);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+async function read(executor: Executor<ProcessWork>): Promise<string> {
+  return await new Response(await executor.logs(attempt)).text();
+}
+
+async function keygen(path: string, passphrase = ""): Promise<void> {
+  const { success } = await new Deno.Command("ssh-keygen", {
+    args: ["-q", "-t", "ed25519", "-N", passphrase, "-f", path],
+  }).output();
+  assert(success);
+}
+
+/** Opening must fail. */
+function refuses(
+  name: string,
+  code: ErrorCode,
+  message: RegExp,
+  options: (folder: string) => Partial<SshExecutorOptions> | Promise<Partial<SshExecutorOptions>>,
+): void {
+  sshTest(`sshExecutor() refuses ${name}`, async (stack) => {
+    const place = new Place(stack);
+    const executor = place.executor(await options(place.state));
+    await says(code, message, executor.open({ state: place.state }));
+    await executor.close();
+    assert.deepEqual([...Deno.readDirSync(place.root)], []);
+  });
+}
+
+refuses(
+  "an unknown host, and says how to add it",
+  "denied",
+  /^Cannot connect to \S+ for executor ssh \S+: its key ssh-ed25519 SHA256:\S+ is not in \S+\/none under \[127.0.0.1\]:\d+; compare it .*, then add it: ssh-keyscan -p \d+ 127.0.0.1 >> \S+\/none \(or give it as hostKey: "SHA256:/,
+  (folder) => ({ knownHosts: `${folder}/none` }),
+);
+refuses(
+  "a host with a changed key",
+  "denied",
+  /its key ssh-ed25519 SHA256:\S+ is not the one in .*: the host was set up anew, or somebody is in between; find out which, and only then: ssh-keygen -R/,
+  async (folder) => {
+    await keygen(`${folder}/other`);
+    const key = Deno.readTextFileSync(`${folder}/other.pub`);
+    Deno.writeTextFileSync(`${folder}/known`, `[127.0.0.1]:${address.port} ${key}`);
+    return { knownHosts: `${folder}/known` };
+  },
+);
+refuses(
+  "a host with another key than the pinned one",
+  "denied",
+  /its key is ssh-ed25519 SHA256:\S+ and not SHA256:nope as hostKey says; it is another host/,
+  () => ({ hostKey: "SHA256:nope" }),
+);
+refuses(
+  "to go on with a wrong key",
+  "denied",
+  /the server accepts none of the keys or passwords offered .*; check user and identity, and the authorized_keys there$/,
+  async (folder) => {
+    await keygen(`${folder}/wrong`);
+    return { identity: `${folder}/wrong` };
+  },
+);
+refuses(
+  "a key that is not there",
+  "denied",
+  /the key \/no\/such cannot be read: /,
+  () => ({ identity: "/no/such" }),
+);
+refuses(
+  "an encrypted key without its passphrase",
+  "denied",
+  /\/locked: it is encrypted; give passphrase, or use the agent$/,
+  async (folder) => {
+    await keygen(`${folder}/locked`, "secret");
+    return { identity: `${folder}/locked` };
+  },
+);
+refuses(
+  "an encrypted key with a wrong passphrase",
+  "denied",
+  /\/locked: the passphrase does not open it$/,
+  async (folder) => {
+    await keygen(`${folder}/locked`, "secret");
+    return { identity: `${folder}/locked`, passphrase: "wrong" };
+  },
+);
+refuses(
+  "a port where nobody listens",
+  "unavailable",
+  /nobody listens at that port; see that the server runs, and that the port is right$/,
+  () => ({ port: freePort() }),
+);
+refuses(
+  "a name that no host has",
+  "unavailable",
+  /no host of that name is known; check the name, and the name server$/,
+  () => ({ host: "no-such-host.invalid" }),
+);
+
+sshTest("sshExecutor() gives a host up that does not answer in time", async (stack) => {
+  const place = new Place(stack);
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const executor = place.executor({ port: listener.addr.port, connectMs: 100 });
+  await says(
+    "unavailable",
+    /does not answer in time; see that it is up/,
+    executor.open({ state: place.state }),
+  );
+  (await listener.accept()).close();
+});
+
+sshTest("sshExecutor() takes a pinned key, an encrypted identity, and the text of one", async (stack) => {
+  const place = new Place(stack);
+  const { stdout } = await new Deno.Command("ssh-keygen", {
+    args: ["-lf", address.identity.replace(/id$/, "host.pub")],
+  }).output();
+  const hostKey = new TextDecoder().decode(stdout).split(" ")[1]!;
+  Deno.copyFileSync(address.identity, `${place.state}/locked`);
+  Deno.chmodSync(`${place.state}/locked`, 0o600);
+  await new Deno.Command("ssh-keygen", { args: ["-p", "-q", "-N", "secret", "-f", `${place.state}/locked`] })
+    .output();
+  const one = await place.opened(stack, { hostKey, knownHosts: "/no/such" });
+  assert.deepEqual(await one.probe(), { healthy: true });
+  const identity = Deno.readTextFileSync(`${place.state}/locked`);
+  const two = await place.opened(stack, { identity, passphrase: "secret" });
+  assert.deepEqual(await two.probe(), { healthy: true });
+});
+
+sshTest("sshExecutor() goes through another server", async (stack) => {
+  const place = new Place(stack);
+  const executor = await place.opened(stack, { proxyJump: address });
+  await executor.start(attempt, work("echo through"), { quota: {} });
+  assert.equal((await executor.wait(attempt)).state, "finished");
+  assert.equal(await read(executor), "through\n");
+});
+
+sshTest("sshExecutor() sees runs to their end when the connection is cut in the middle", async (stack) => {
+  const place = new Place(stack);
+  const server = await OwnServer.start(stack);
+  const executor = await place.opened(stack, server.options);
+  const go = `${place.state}/go`;
+  await executor.start(attempt, work(`echo 1; until [ -e ${go} ]; do sleep 0.02; done; echo 2; exit 3`), {
+    quota: {},
+  });
+  const ended = executor.wait(attempt);
+  const log = new Response(await executor.logs(attempt, { follow: true })).text();
+  await until("the run has begun", async () => await read(executor) === "1\n");
+  server.cut();
+  Deno.writeTextFileSync(go, "");
+  const status = await ended;
+  assert(status.state === "finished" && status.exitCode === 3, JSON.stringify(status));
+  assert.equal(await log, "1\n2\n");
+  await executor.forget(attempt);
+  assert.deepEqual(place.leftovers(), []);
+}, program === "");
+
+sshTest(
+  "sshExecutor() sees runs to their end when the server is stopped and started again",
+  async (stack) => {
+    const place = new Place(stack);
+    const server = await OwnServer.start(stack);
+    const executor = await place.opened(stack, server.options);
+    await executor.start(attempt, work("sleep 0.3; echo late; exit 4"), { quota: {} });
+    const ended = executor.wait(attempt);
+    await server.stop();
+    const { healthy, reason } = await executor.probe();
+    assert(!healthy);
+    assert.match(reason!, /nobody listens at that port|connection was closed|closed the connection/);
+    await server.up();
+    const status = await ended;
+    assert(status.state === "finished" && status.exitCode === 4, JSON.stringify(status));
+    assert.equal(await read(executor), "late\n");
+    await executor.forget(attempt);
+    assert.deepEqual(place.leftovers(), []);
+  },
+  program === "",
+);
+
+sshTest(
+  "sshExecutor() fails with unavailable when its host stays away, and starts nothing twice",
+  async (stack) => {
+    const place = new Place(stack);
+    const server = await OwnServer.start(stack);
+    const executor = await place.opened(stack, { ...server.options, patienceMs: 300 });
+    await executor.start(attempt, work("exit 0"), { quota: {} });
+    await executor.wait(attempt);
+    await server.stop();
+    const other = { ...attempt, job: "two" };
+    await says(
+      "unavailable",
+      /^Cannot start work\/two on ssh \S+: the connection was lost and not had again: .*; see that the host is up, and run again$/,
+      executor.start(other, work("exit 0"), { quota: {} }),
+    );
+    await server.up();
+    await executor.start(other, work("exit 0"), { quota: {} });
+    await executor.wait(other);
+    for (const who of [attempt, other]) await executor.forget(who);
+  },
+  program === "",
+);
+
+sshTest("sshExecutor() tells that a run is lost whose watching shell was killed", async (stack) => {
+  const place = new Place(stack);
+  const executor = await place.opened(stack);
+  await executor.start(attempt, work("echo up; sleep 60"), { quota: {} });
+  await until("the run has begun", async () => await read(executor) === "up\n");
+  let pid = 0;
+  for await (const status of executor.list()) pid = Number(/pid (\d+)/.exec(status.where)?.[1]);
+  Deno.kill(pid, "SIGKILL");
+  const status = await executor.wait(attempt);
+  assert(status.state === "lost");
+  assert.match(
+    status.reason,
+    /^its watching shell, pid \d+, was killed, and the rest of its processes with it$/,
+  );
+  await executor.forget(attempt);
+  assert.deepEqual(place.leftovers(), []);
+});
+
+sshTest("sshExecutor() tells that the host was restarted while a run ran", async (stack) => {
+  const place = new Place(stack);
+  const one = await place.opened(stack);
+  await one.start(attempt, work("sleep 60"), { quota: {} });
+  await one.stop(attempt, { graceMs: 5000 });
+  const file = [...Deno.readDirSync(place.root)].map((id) => `${place.root}/${id.name}`)[0]!;
+  const host = `${file}/${[...Deno.readDirSync(file)][0]!.name}`;
+  const record = Deno.readTextFileSync(`${host}/work/one.0.1/record`).split("\n")[0]!.split(" ");
+  record[3] = "another-boot";
+  Deno.writeTextFileSync(`${host}/work/one.0.1/record`, record.join(" ") + "\n");
+  const two = await place.opened(stack);
+  const status = await two.wait(attempt);
+  assert(
+    status.state === "lost" && status.reason === "the host was restarted while it ran",
+    JSON.stringify(status),
+  );
+  await two.forget(attempt);
+});
+
+sshTest("sshExecutor() says that it cannot write there", async (stack) => {
+  const place = new Place(stack);
+  const executor = place.executor({ root: "/proc/nope" });
+  await says("cannot-start", /^Cannot use \S+ on ssh \S+: mkdir: /, executor.open({ state: place.state }));
+});
+
+sshTest("sshExecutor() keeps secrets of the environment off every command line", async (stack) => {
+  const place = new Place(stack);
+  const executor = await place.opened(stack, { environment: { HOST_SECRET: "hush-1" } });
+  await executor.start(
+    attempt,
+    work('echo "$HOST_SECRET $SECRET"; cat', {
+      environment: { SECRET: "hush-2" },
+      stdin: new ReadableStream({
+        pull: (controller) => {
+          controller.enqueue(new TextEncoder().encode("done\n"));
+          controller.close();
+        },
+      }),
+    }),
+    { quota: {} },
+  );
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name) || Number(name) === Deno.pid) continue;
+    try {
+      assert(!/hush-[12]/.test(Deno.readTextFileSync(`/proc/${name}/cmdline`)), name);
+    } catch (error) {
+      if (error instanceof assert.AssertionError) throw error;
+    }
+  }
+  await executor.wait(attempt);
+  assert.equal(await read(executor), "hush-1 hush-2\ndone\n");
+  await executor.forget(attempt);
+});
+
+sshTest("sshExecutor() leaves nothing on the host once it is closed", async (stack) => {
+  const place = new Place(stack);
+  const executor = place.executor();
+  await executor.open({ state: place.state });
+  await executor.start(attempt, work("mkdir -p a/b; chmod 0 a; sleep 60 &"), { quota: {} });
+  assert.equal((await executor.wait(attempt)).state, "finished");
+  await executor.forget(attempt);
+  await executor.close();
+  assert.deepEqual(place.leftovers(), []);
+  assert.deepEqual([...Deno.readDirSync(place.root)], []);
+});
