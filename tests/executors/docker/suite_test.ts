@@ -10,6 +10,5 @@ testExecutor("dockerExecutor()", {
   reopen: () => asProcesses(dockerExecutor({ socket })),
   big: Number(Deno.env.get("DATATASK_BIG") ?? 5_000_000),
   many: 8,
-  test: (name, fn, ignored) =>
-    Deno.test({ name, fn, ignore: !docker.available || ignored !== undefined }),
+  test: (name, fn, ignored) => Deno.test({ name, fn, ignore: !docker.available || ignored !== undefined }),
 });
