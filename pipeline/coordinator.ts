@@ -143,7 +143,8 @@ export class Coordinator {
     const line = this.#byName.get(name)!;
     await recallAttempts(line, this.#init.state, (job, until) => {
       // A clock that was set back must not make anybody wait longer than the task ever would.
-      const wait = Math.min(until - clock.now(), retry.maxDelayMs);
+      const longest = retryDelay({ ...retry, jitter: 0 }, line.earlier.get(job)?.length ?? 1, () => 0);
+      const wait = Math.min(until - clock.now(), longest);
       if (wait > 0) this.#delay(line, job, wait);
     }, (job, error) => {
       const message = `Cannot read the attempts of job "${

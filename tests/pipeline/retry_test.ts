@@ -210,6 +210,23 @@ Deno.test("Attempts survive the coordinator: the next one goes on counting, and 
   assert.deepEqual([outcome.attempt, outcome.earlier?.length], [3, 2]);
 });
 
+Deno.test("A clock that was set back between two runs lets no attempt wait longer than its delay", async () => {
+  const a = await blobs("a", "1");
+  const done = outcomes();
+  const task = () => flaky(a, 99, { done, retry: { attempts: 2, delay: "1m", factor: 1, jitter: 0 } });
+  const ahead = new ManualClock();
+  ahead.advance("5h");
+  const first = inMemory([task()], { clock: ahead }).run();
+  for await (const event of first) if (event.type === "retrying") first.stop("stop");
+  await first.finished;
+
+  const clock = new ManualClock();
+  const begun = clock.now();
+  const { events } = await runByHand(inMemory([task()], { clock }), clock);
+  const [next] = events.filter((event) => event.type === "started");
+  assert.deepEqual([next!.attempt.attempt, next!.at - begun], [2, 60_000]);
+});
+
 Deno.test("A record of attempts that cannot be read is told of, and counts as none", async () => {
   const a = await blobs("a", "1", "2");
   const task = each("task", a);
