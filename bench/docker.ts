@@ -1,0 +1,120 @@
+/**
+ * How quick containers are, as ratios to the bare calls (create, start, wait, remove) in the same minutes: run by
+ * `deno run -A bench/docker.ts [jobs]` with `DOCKER_SOCKET` and `TEST_IMAGE` set. Rounds are interleaved, so that whatever else the machine does falls
+ * on all alike.
+ *
+ * @module
+ */
+import { systemClock } from "../core/clock.ts";
+import { dockerode } from "../deps/dockerode.ts";
+import { dockerExecutor } from "../executors/docker/mod.ts";
+import { MemoryMetadataRepository } from "../repositories/memory.ts";
+import { containerTask } from "../tasks/container.ts";
+import type { RunContext } from "../tasks/runner.ts";
+
+const socket = Deno.env.get("DOCKER_SOCKET");
+const image = Deno.env.get("TEST_IMAGE");
+if (!socket || !image) throw new Error('set DOCKER_SOCKET and TEST_IMAGE: eval "$(.ci/services/docker.sh)"');
+
+/** How many rounds of each; the median of the ratios counts. */
+const ROUNDS = 5;
+const SCRIPT = ":";
+
+const state = await Deno.makeTempDir();
+const executor = dockerExecutor({ socket });
+await executor.open({ state: `${state}/executor` });
+const task = containerTask("bench", {
+  done: new MemoryMetadataRepository("done"),
+  executor: dockerExecutor({ socket }),
+  image,
+  network: "none",
+  script: SCRIPT,
+});
+await task.runner.open!({ state: `${state}/task` });
+
+const context: RunContext = {
+  signal: new AbortController().signal,
+  graceMs: 1000,
+  quota: {},
+  log: () => {},
+  logs: undefined,
+  located: () => {},
+  published: () => {},
+  clock: systemClock,
+};
+const modem = dockerode({ socketPath: socket });
+function api<T>(method: "POST" | "DELETE", path: string, body: unknown = {}): Promise<T> {
+  const statusCodes = { 200: true, 201: true, 204: true };
+  return new Promise((resolve, reject) =>
+    modem.dial(
+      { method, path: `${path}?`, options: { _query: {}, _body: body }, statusCodes },
+      (error, answer) => error ? reject(error) : resolve(answer as T),
+    )
+  );
+}
+
+let next = 0;
+const fresh = () => ({ task: "bench", job: `job-${next++}`, replica: 0, attempt: 1 });
+
+const subjects: Record<string, () => Promise<void>> = {
+  async "bare API"() {
+    const { Id } = await api<{ Id: string }>("POST", "/containers/create", {
+      Image: image,
+      Entrypoint: ["/bin/sh", "-c", SCRIPT],
+      HostConfig: { NetworkMode: "none", Init: true },
+    });
+    await api("POST", `/containers/${Id}/start`);
+    await api("POST", `/containers/${Id}/wait`);
+    await api("DELETE", `/containers/${Id}`);
+  },
+  async "dockerExecutor"() {
+    const attempt = fresh();
+    const work = {
+      kind: "container",
+      image,
+      script: SCRIPT,
+      environment: {},
+      mergeStderr: true,
+      notes: {},
+    } as const;
+    await executor.start(attempt, { ...work, network: "none" }, { quota: {} });
+    await executor.wait(attempt);
+    await executor.forget(attempt);
+  },
+  async "containerTask"() {
+    const ending = await task.runner.run(fresh(), context);
+    if (ending.reason !== "succeeded") throw new Error(`A job ended as ${ending.reason}`);
+    await ending.release!();
+  },
+};
+
+/** Milliseconds per job, `width` at a time. */
+async function measure(call: () => Promise<void>, width: number, jobs: number): Promise<number> {
+  let left = jobs;
+  const begin = performance.now();
+  await Promise.all(Array.from({ length: width }, async () => {
+    while (left-- > 0) await call();
+  }));
+  return (performance.now() - begin) / jobs;
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+const jobs = Number(Deno.args[0] ?? 50);
+await subjects["dockerExecutor"]!();
+for (const width of [1, 4]) {
+  const times: Record<string, number[]> = {};
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const name in subjects) {
+      (times[name] ??= []).push(await measure(subjects[name]!, width, Math.ceil(jobs / ROUNDS)));
+    }
+  }
+  const bare = times["bare API"]!;
+  for (const name in times) {
+    const ratio = median(times[name]!.map((time, round) => bare[round]! / time));
+    const line = `${name.padEnd(16)} ${median(times[name]!).toFixed(0).padStart(5)} ms per job`;
+    console.log(`${jobs} jobs, ${width} at a time: ${line}, throughput ${ratio.toFixed(2)} of the bare API`);
+  }
+}
+await task.runner.close!();
+await executor.close();
+await Deno.remove(state, { recursive: true });
