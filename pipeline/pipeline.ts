@@ -294,11 +294,16 @@ export class Pipeline implements AsyncDisposable {
         }; use --force to run it all the same`,
       );
     }
-    if (options.force) await outcomes.forget(job);
     const tasks = await Promise.all(
       [...this.tasks.values()].map((t) => t.name === task && options.force ? forced(t, job) : t),
     );
-    const run = new Run({ ...this.#context(), tasks }, {
+    const context = this.#context();
+    const openRunners = async (signal: AbortSignal): Promise<AsyncDisposable> => {
+      // Only who holds the lease may forget how a job has ended.
+      if (options.force) await outcomes.forget(job);
+      return await context.openRunners(signal);
+    };
+    const run = new Run({ ...context, tasks, openRunners }, {
       only: { task, jobs: [job] },
       signal: options.signal,
     });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { field, functionTask, input, MemoryMetadataRepository, output, status } from "../../mod.ts";
+import { takeLease } from "../../pipeline/lease.ts";
 import { blobs, copy, each, inMemory, jobsOf, keysOf, outcomes, runAll, until } from "./kit.ts";
 
 const hang = ({ signal }: { signal: AbortSignal }): Promise<never> =>
@@ -32,6 +33,23 @@ Deno.test("launch refuses a job that is not ready, and says why", async () => {
     message: 'There is no task "tusk"; did you mean "task"?',
   });
   await assert.rejects(pipeline.launch("task", "no key!"), { code: "invalid-key" });
+});
+
+Deno.test("launch by force that finds another coordinator forgets nothing", async () => {
+  const state = await Deno.makeTempDir();
+  try {
+    const task = each("task", await blobs("a", "1"));
+    const pipeline = inMemory([task], { state });
+    assert.equal((await pipeline.launch("task", "1")).success, true);
+    {
+      await using _lease = await takeLease(`${state}/pipeline/lease`, { whenHeld: "fail" });
+      await assert.rejects(pipeline.launch("task", "1", { force: true }), { code: "lease-held" });
+      assert.deepEqual(await keysOf(task.outcomes.done), ["1"]);
+    }
+    assert.equal((await pipeline.launch("task", "1", { force: true })).success, true);
+  } finally {
+    await Deno.remove(state, { recursive: true });
+  }
 });
 
 Deno.test("launch by force runs a job once though an input is missing, or though it is over, and records it", async () => {
