@@ -150,6 +150,7 @@ export class Engine {
 }
 
 function faultOf(error: DialError): EngineFault {
-  const said = error.json?.message ?? error.message;
+  // What the client puts before it says nothing to a user.
+  const said = error.json?.message ?? error.message.replace(/^\(HTTP code \d+\) [^-]*- /, "");
   return new EngineFault(said.trim(), error.statusCode, error.code, error);
 }
