@@ -6,7 +6,7 @@
 import { type Bytes, decodeText, encodeText } from "./bytes.ts";
 import { checkDocument } from "./document.ts";
 
-/** How a document becomes bytes and back. */
+/** How a document becomes bytes and back. Either way may give a promise, so that a library can be loaded when it is needed first. */
 export interface Codec<T = unknown> {
   /** What it is called, for errors: `"YAML"`. */
   readonly name: string;
@@ -15,13 +15,13 @@ export interface Codec<T = unknown> {
   /** The media type of the bytes. */
   readonly mediaType: string;
   /** Makes bytes. @throws When the value cannot be written in this format, before anything is written. */
-  encode(value: T): Bytes;
+  encode(value: T): Bytes | Promise<Bytes>;
   /** Reads bytes. @throws When they are not in this format; the message says where. */
-  decode(bytes: Bytes): T;
+  decode(bytes: Bytes): T | Promise<T>;
 }
 
 /** JSON, indented, one document a file. What JSON would drop or change (a Date, undefined, NaN) is refused; `-0` becomes `0`. */
-export const json: Codec = {
+export const json: Omit<Codec, "encode"> & { encode(value: unknown): Bytes } = {
   name: "JSON",
   extension: ".json",
   mediaType: "application/json",

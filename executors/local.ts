@@ -3,18 +3,11 @@
  *
  * @module
  */
-import { type Attempt, formatAttempt } from "../core/attempt.ts";
+import type { Attempt } from "../core/attempt.ts";
 import type { Bytes } from "../core/bytes.ts";
-import { ExecutorError } from "../core/errors.ts";
 import { parseQuota, type Quota, type QuotaInit } from "../core/quota.ts";
-import { checkKey } from "../core/key.ts";
 import type { CallOptions, Executor, LogOptions, ProcessWork, RunStatus, StartOptions } from "./executor.ts";
-import { interpreterOf } from "./local_interpreter.ts";
-import { followFile } from "./local_logs.ts";
-import { LocalRuns } from "./local_runs.ts";
-import { endSession } from "./local_stop.ts";
-import { localError, RunStore } from "./local_store.ts";
-import { ownIdentity } from "./process_identity.ts";
+import type { LocalWork, RunEnvironment } from "./local_work.ts";
 
 /** Options of {@linkcode localExecutor}. */
 export interface LocalExecutorOptions {
@@ -38,9 +31,7 @@ function machine(): Quota {
   }
 }
 
-function environmentOf(
-  option: LocalExecutorOptions["environment"],
-): { readonly clear: boolean; readonly add: Record<string, string> } {
+function environmentOf(option: LocalExecutorOptions["environment"]): RunEnvironment {
   if (option === undefined || option === "inherit") return { clear: false, add: {} };
   if (option !== "minimal") return { clear: true, add: { ...option } };
   const add: Record<string, string> = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/", LANG: "C.UTF-8" };
@@ -85,13 +76,16 @@ export function localExecutor(options: LocalExecutorOptions = {}): Executor<Proc
   return new LocalExecutor(options);
 }
 
+/** The face of the executor. Behind it is nothing until something is asked of it: most programs that define tasks do not run them here. */
 class LocalExecutor implements Executor<ProcessWork> {
   readonly name: string;
   readonly accepts: ReadonlySet<string> = new Set(["process"]);
   readonly capacity: Quota;
   readonly sees = "files" as const;
-  readonly #environment: { readonly clear: boolean; readonly add: Record<string, string> };
-  #open: { readonly state: string; readonly runs: Promise<LocalRuns> } | undefined;
+  readonly #environment: RunEnvironment;
+  #loading: Promise<LocalWork> | undefined;
+  /** What was loaded: once it is there, calls go to it without a detour. */
+  #work: LocalWork | undefined;
 
   constructor(options: LocalExecutorOptions) {
     this.name = options.name ?? "local";
@@ -101,159 +95,50 @@ class LocalExecutor implements Executor<ProcessWork> {
     this.#environment = environmentOf(options.environment);
   }
 
-  async open(options: CallOptions & { readonly state: string }): Promise<void> {
-    options.signal?.throwIfAborted();
-    const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
-    if (this.#open && this.#open.state !== state) {
-      throw new ExecutorError(
-        "conflict",
-        `Cannot open executor ${this.name} with its state in ${state}: it is open with ${this.#open.state}; close it first, or make another`,
-        { operation: "open", subject: this.name },
-      );
-    }
-    this.#open ??= { state, runs: this.#prepare(state) };
-    try {
-      await this.#open.runs;
-    } catch (error) {
-      this.#open = undefined;
-      throw localError(`open executor ${this.name} with its state in ${state}`, error, "io");
-    }
+  #load(): Promise<LocalWork> {
+    return this.#loading ??= import("./local_work.ts").then(({ LocalWork }) =>
+      this.#work = new LocalWork(this.name, this.#environment)
+    );
   }
 
-  async #prepare(state: string): Promise<LocalRuns> {
-    const identity = await ownIdentity();
-    const store = new RunStore(`${state}/runs`, identity);
-    await store.prepare();
-    return new LocalRuns(store, identity, this.#environment);
+  #call<T>(ask: (work: LocalWork) => Promise<T>): Promise<T> {
+    return this.#work ? ask(this.#work) : this.#load().then(ask);
+  }
+
+  open(options: CallOptions & { readonly state: string }): Promise<void> {
+    return this.#call((work) => work.open(options));
   }
 
   async close(): Promise<void> {
-    const open = this.#open;
-    this.#open = undefined;
-    await (await open?.runs)?.close();
+    // What was never loaded has nothing open.
+    await (await this.#loading)?.close();
   }
 
-  #runs(action: string): Promise<LocalRuns> {
-    if (this.#open) return this.#open.runs;
-    throw new ExecutorError(
-      "cannot-start",
-      `Cannot ${action} on executor ${this.name}: it is not open; call open() first`,
-      { operation: action.split(" ")[0]!, subject: this.name },
-    );
+  probe(): Promise<{ readonly healthy: boolean; readonly reason?: string }> {
+    return this.#call((work) => work.probe());
   }
 
-  async probe(): Promise<{ readonly healthy: boolean; readonly reason?: string }> {
-    try {
-      const runs = await this.#runs("probe");
-      await runs.store.prepare();
-      await runs.warm();
-      return { healthy: true };
-    } catch (error) {
-      return {
-        healthy: false,
-        reason: (localError(`start processes`, error, "cannot-start") as Error).message,
-      };
-    }
+  start(attempt: Attempt, work: ProcessWork, options: StartOptions): Promise<void> {
+    return this.#call((local) => local.start(attempt, work, options));
   }
 
-  async start(attempt: Attempt, work: ProcessWork, options: StartOptions): Promise<void> {
-    options.signal?.throwIfAborted();
-    const subject = formatAttempt(attempt);
-    checkKey(attempt.task, "start a run of task", this.name);
-    checkKey(attempt.job, "start", `task ${attempt.task}`);
-    const runs = await this.#runs(`start ${subject}`);
-    const interpreter = interpreterOf({ subject, script: work.script, environment: work.environment });
-    const { script, environment, notes, stdin } = work;
-    try {
-      await runs.start(attempt, {
-        script,
-        environment,
-        notes,
-        stdin,
-        splitStderr: !work.mergeStderr,
-        interpreter,
-      }, options.signal);
-    } catch (error) {
-      if (options.signal?.aborted) throw options.signal.reason;
-      throw runs.store.gone(subject, this.name) ??
-        localError(`start ${subject} on ${this.name}`, error, "cannot-start");
-    }
+  async *list(options?: CallOptions & { readonly task?: string }): AsyncGenerator<RunStatus, void, void> {
+    yield* (this.#work ?? await this.#load()).list(options);
   }
 
-  async *list(
-    options: CallOptions & { readonly task?: string } = {},
-  ): AsyncGenerator<RunStatus, void, void> {
-    const runs = await this.#runs("list runs");
-    for (const [name, attempt] of runs.store.names(options.task)) {
-      options.signal?.throwIfAborted();
-      const status = await runs.status(name, attempt);
-      if (status) yield status;
-    }
+  wait(attempt: Attempt, options?: CallOptions): Promise<RunStatus & { state: "finished" | "lost" }> {
+    return this.#call((work) => work.wait(attempt, options));
   }
 
-  async wait(
-    attempt: Attempt,
-    options: CallOptions = {},
-  ): Promise<RunStatus & { state: "finished" | "lost" }> {
-    const runs = await this.#runs(`wait for ${formatAttempt(attempt)}`);
-    const status = await runs.ended(RunStore.nameOf(attempt), attempt, options.signal);
-    if (status) return status;
-    throw this.#unknown("wait for", attempt);
+  stop(attempt: Attempt, options: CallOptions & { readonly graceMs: number }): Promise<void> {
+    return this.#call((work) => work.stop(attempt, options));
   }
 
-  async stop(attempt: Attempt, options: CallOptions & { readonly graceMs: number }): Promise<void> {
-    const runs = await this.#runs(`stop ${formatAttempt(attempt)}`);
-    const name = RunStore.nameOf(attempt);
-    const session = await runs.session(name, attempt, options.signal);
-    if (session === undefined) return;
-    runs.noReuse(name);
-    await endSession({
-      session,
-      graceMs: options.graceMs,
-      over: () => runs.isOver(name),
-      within: (ms) => runs.endedWithin(name, attempt, ms, options.signal),
-      record: (code) => runs.store.finish(name, code),
-    });
-    await runs.clear(session);
+  logs(attempt: Attempt, options?: LogOptions): Promise<ReadableStream<Bytes>> {
+    return this.#call((work) => work.logs(attempt, options));
   }
 
-  async logs(attempt: Attempt, options: LogOptions = {}): Promise<ReadableStream<Bytes>> {
-    const runs = await this.#runs(`read the log of ${formatAttempt(attempt)}`);
-    const name = RunStore.nameOf(attempt);
-    if (!await runs.status(name, attempt)) throw this.#unknown("read the log of", attempt);
-    const path = `${runs.store.root}/${name}/${options.stream ?? "stdout"}`;
-    return followFile(
-      path,
-      options.follow
-        ? {
-          writing: async () => (await runs.status(name, attempt))?.state === "running",
-          ended: runs.own(name)?.ended,
-          signal: options.signal,
-        }
-        : undefined,
-    );
-  }
-
-  async forget(attempt: Attempt): Promise<void> {
-    const runs = await this.#runs(`forget ${formatAttempt(attempt)}`);
-    const name = RunStore.nameOf(attempt);
-    if (!runs.isOver(name) && (await runs.status(name, attempt))?.state === "running") {
-      throw new ExecutorError(
-        "conflict",
-        `Cannot forget ${formatAttempt(attempt)} on ${this.name}: it still runs; stop it, or wait for it`,
-        { operation: "forget", subject: attempt.task, key: attempt.job },
-      );
-    }
-    await runs.forget(name);
-  }
-
-  #unknown(action: string, attempt: Attempt): ExecutorError {
-    return new ExecutorError(
-      "unknown-run",
-      `Cannot ${action} ${
-        formatAttempt(attempt)
-      } on ${this.name}: no such run is kept; it was never started, or was forgotten`,
-      { operation: action, subject: attempt.task, key: attempt.job },
-    );
+  forget(attempt: Attempt): Promise<void> {
+    return this.#call((work) => work.forget(attempt));
   }
 }

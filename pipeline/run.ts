@@ -7,14 +7,14 @@ import type { Attempt } from "../core/attempt.ts";
 import { Channel } from "../core/channel.ts";
 import { describeError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
-import { Coordinator } from "./coordinator.ts";
+import type { Coordinator } from "./coordinator.ts";
 import type { PipelineEvent, RunSummary, TaskCounts } from "./events.ts";
-import { follow } from "./follow.ts";
-import { KeySet } from "./key_set.ts";
-import { takeLease } from "./lease.ts";
+import type { KeySet } from "./key_set.ts";
 import type { RunContextOfPipeline } from "./pipeline.ts";
-import { serveRequests } from "./requests.ts";
-import { PipelineState } from "./state.ts";
+import type { PipelineState } from "./state.ts";
+
+/** What runs a pipeline: loaded with the first run. */
+type Machinery = typeof import("./run_machinery.ts");
 
 /** How to run a pipeline. */
 export interface RunOptions {
@@ -136,9 +136,10 @@ export class Run implements AsyncIterable<PipelineEvent> {
     stack.defer(() => signal?.removeEventListener("abort", onAbort));
     try {
       stack.use(await this.#context.open(this.#aborter.signal));
+      const machinery = await import("./run_machinery.ts");
       if (leasePath !== undefined) {
         const lease = stack.use(
-          await takeLease(leasePath, {
+          await machinery.takeLease(leasePath, {
             whenHeld: this.#options.whenHeld ?? "fail",
             onWait: (holder) => this.#emit({ type: "lease-waiting", at: clock.now(), holder }),
             signal: this.#aborter.signal,
@@ -147,10 +148,10 @@ export class Run implements AsyncIterable<PipelineEvent> {
         if (!lease.clean) await this.#context.sweep(this.#aborter.signal);
       }
       stack.use(await this.#context.openRunners(this.#aborter.signal));
-      const coordinator = await this.#begin(stack);
+      const coordinator = await this.#begin(machinery, stack);
       if (requestsPath !== undefined) {
         stack.use(
-          await serveRequests(
+          await machinery.serveRequests(
             requestsPath,
             (request) => request.do === "cancel" && this.cancel(request.task, request.job),
           ),
@@ -177,12 +178,12 @@ export class Run implements AsyncIterable<PipelineEvent> {
     return summary;
   }
 
-  async #begin(stack: AsyncDisposableStack): Promise<Coordinator> {
+  async #begin(machinery: Machinery, stack: AsyncDisposableStack): Promise<Coordinator> {
     const { clock, random, resources, priority, logs, tasks } = this.#context;
     const signal = this.#aborter.signal;
     const onTrouble = (trouble: { task?: string; job?: Key; message: string; error: unknown }): void =>
       this.#emit({ type: "trouble", at: clock.now(), ...trouble });
-    const state = this.#state = new PipelineState(tasks, {
+    const state = this.#state = new machinery.PipelineState(tasks, {
       onTrouble,
       onSkipped: (repository, names, count) =>
         this.#emit({ type: "skipped-names", at: clock.now(), repository, names, count }),
@@ -191,7 +192,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
     const selected = this.#selected();
     for (const task of state.tasks) task.selected = selected(task.task.name);
     await state.list(signal);
-    const coordinator = this.#coordinator = new Coordinator({
+    const coordinator = this.#coordinator = new machinery.Coordinator({
       state,
       clock,
       random,
@@ -200,7 +201,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
       logs,
       emit: (event) => this.#emit(event),
       onQuiet: () => void this.#onQuiet(),
-      only: this.#allowed(state),
+      only: this.#allowed(state, new machinery.KeySet()),
       failFast: this.#options.failFast ?? false,
       onFailFast: () => this.stop("drain"),
     });
@@ -210,7 +211,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
     }
     this.#opened = true;
     this.#emit({ type: "opened", at: clock.now(), tasks: this.counts(), adopted: coordinator.tally.adopted });
-    stack.use(follow({
+    stack.use(machinery.follow({
       state,
       clock,
       eager: this.#options.forever ?? false,
@@ -228,10 +229,9 @@ export class Run implements AsyncIterable<PipelineEvent> {
   }
 
   /** The jobs that may start, when not all may. */
-  #allowed(state: PipelineState): ReadonlyMap<string, KeySet> | undefined {
+  #allowed(state: PipelineState, jobs: KeySet): ReadonlyMap<string, KeySet> | undefined {
     const { only, once } = this.#options;
     if (only) {
-      const jobs = new KeySet();
       for (const job of only.jobs) jobs.add(state.keys.id(job));
       return new Map([[only.task, jobs]]);
     }

@@ -62,7 +62,8 @@ export function encoded<T = unknown>(blobs: BlobDriver, codec: Codec<T>): Metada
     },
     async set(key, value, options) {
       options?.signal?.throwIfAborted();
-      await blobs.write(key, encode(codec, value, key, name), options);
+      const bytes = encode(codec, value, key, name);
+      await blobs.write(key, bytes instanceof Promise ? await bytes : bytes, options);
     },
     ...(beside && { beside: memoised((sibling) => encoded(beside(sibling), codec)) }),
   };
@@ -93,33 +94,44 @@ async function readBytes(
   return stream && await readAll(stream, options?.signal);
 }
 
-function encode<T>(codec: Codec<T>, value: T, key: Key, subject: string): Bytes {
+/** What a call gives, at once when it can; an error of its own, now or later, is told by `explain`. */
+function attempted<R>(
+  call: () => R | Promise<R>,
+  explain: (error: unknown) => RepositoryError,
+): R | Promise<R> {
+  const refuse = (error: unknown): never => {
+    throw isDatataskError(error) ? error : explain(error);
+  };
   try {
-    return codec.encode(value);
+    const result = call();
+    return result instanceof Promise ? result.catch(refuse) : result;
   } catch (error) {
-    if (isDatataskError(error)) throw error;
-    throw new RepositoryError("invalid-value", `Cannot write "${key}" of ${subject}: ${messageOf(error)}`, {
-      operation: "write",
-      subject,
-      key,
-      cause: error,
-    });
+    return refuse(error);
   }
 }
 
-function decode<T>(codec: Codec<T>, bytes: Bytes, key: Key, subject: string): T {
-  try {
-    return codec.decode(bytes);
-  } catch (error) {
-    if (isDatataskError(error)) throw error;
-    throw new RepositoryError(
+function encode<T>(codec: Codec<T>, value: T, key: Key, subject: string): Bytes | Promise<Bytes> {
+  return attempted(
+    () => codec.encode(value),
+    (error) =>
+      new RepositoryError("invalid-value", `Cannot write "${key}" of ${subject}: ${messageOf(error)}`, {
+        operation: "write",
+        subject,
+        key,
+        cause: error,
+      }),
+  );
+}
+
+function decode<T>(codec: Codec<T>, bytes: Bytes, key: Key, subject: string): T | Promise<T> {
+  return attempted(() => codec.decode(bytes), (error) =>
+    new RepositoryError(
       "invalid-value",
       `Cannot read "${key}" of ${subject}: it is no valid ${codec.name}: ${
         messageOf(error)
       }; correct or delete it`,
       { operation: "read", subject, key, cause: error },
-    );
-  }
+    ));
 }
 
 function messageOf(error: unknown): string {

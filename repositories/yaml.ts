@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { encodeText } from "../core/bytes.ts";
+import { type Bytes, encodeText } from "../core/bytes.ts";
 import { type Codec, json } from "../core/codec.ts";
 import { checkDocument, MAX_DOCUMENT_DEPTH } from "../core/document.ts";
-import { CORE_SCHEMA, load, YAMLException } from "../deps/js_yaml.ts";
 import type { BlobRepository } from "./blob.ts";
 import type { BlobDriver, MetadataDriver } from "./driver.ts";
 import { encoded } from "./encoded.ts";
@@ -25,6 +24,7 @@ const JSON_START = /^\s*[{[]/;
  * YAML 1.2, core schema. Texts that a reader of YAML 1.1 or 1.2 could take for something else (`yes`, `1e5`, `012`) are quoted. Dates,
  * bytes, `undefined`, functions, instances of classes and cycles are refused before anything is written; NaN and the infinities are kept.
  * What other programs wrote is read by the core schema: `yes` and `2001-01-01` are texts, `010` is ten, tags of types are errors.
+ * The reader is loaded by the first document that is not JSON, so `decode` may give a promise.
  *
  * @example A text that looks like a number
  * ```ts
@@ -33,31 +33,40 @@ const JSON_START = /^\s*[{[]/;
  *
  * const bytes = yaml.encode({ version: "1e5" });
  * assert.equal(new TextDecoder().decode(bytes), 'version: "1e5"\n');
- * assert.deepEqual(yaml.decode(bytes), { version: "1e5" });
+ * assert.deepEqual(await yaml.decode(bytes), { version: "1e5" });
  * ```
  */
-export const yaml: Codec = {
-  name: "YAML",
-  extension: ".yaml",
-  mediaType: "application/yaml",
-  encode(value) {
-    checkDocument(value, "YAML", true);
-    return encodeText(yamlText(value));
-  },
-  decode(bytes) {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    if (JSON_START.test(text)) {
-      try {
-        return JSON.parse(text);
-      } catch {
-        // Not JSON: YAML in flow style, or an error whose place YAML can tell.
-      }
-    }
-    return loadYaml(text);
-  },
-};
+export const yaml: Omit<Codec, "encode"> & { encode(value: unknown): Bytes } = yamlCodec();
 
-function loadYaml(text: string): unknown {
+/** What reads YAML. */
+type Reader = typeof import("../deps/js_yaml.ts");
+
+function yamlCodec(): typeof yaml {
+  let reader: Reader | undefined;
+  return {
+    name: "YAML",
+    extension: ".yaml",
+    mediaType: "application/yaml",
+    encode(value) {
+      checkDocument(value, "YAML", true);
+      return encodeText(yamlText(value));
+    },
+    decode(bytes) {
+      const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+      if (JSON_START.test(text)) {
+        try {
+          return JSON.parse(text);
+        } catch {
+          // Not JSON: YAML in flow style, or an error whose place YAML can tell.
+        }
+      }
+      if (reader) return readYaml(reader, text);
+      return import("../deps/js_yaml.ts").then((loaded) => readYaml(reader = loaded, text));
+    },
+  };
+}
+
+function readYaml({ CORE_SCHEMA, load, YAMLException }: Reader, text: string): unknown {
   try {
     return load(text, { schema: CORE_SCHEMA, maxDepth: MAX_DOCUMENT_DEPTH, maxAliases: MAX_ALIASES });
   } catch (error) {

@@ -6,11 +6,10 @@
 import { DefinitionError } from "../core/errors.ts";
 import type { ContainerMount, ContainerWork, PullPolicy } from "../executors/container_work.ts";
 import type { Executor } from "../executors/executor.ts";
-import { insideContainer } from "./container_inside.ts";
 import type { Links } from "./link.ts";
 import { type ProcessContext, type ProcessTaskOptions, scriptPlan } from "./process.ts";
 import type { ProcessLinks } from "./process_links.ts";
-import { ProcessRunner } from "./process_runner.ts";
+import { scriptRunner } from "./script_runner.ts";
 import { defineTask, type Task } from "./task.ts";
 
 /** What a container task can be told besides what a process task can. */
@@ -104,11 +103,10 @@ export function containerTask<const L extends Links = Record<never, never>>(
   check(name, plain);
   const wanted = { kind: "container", work: "containers", such: "dockerExecutor()" };
   const plan = scriptPlan(name, plain, options.executor, wanted);
-  const runner = new ProcessRunner<ContainerWork>({
-    ...plan,
-    executor: options.executor,
-    inside: insideContainer(plain),
-    together: true,
+  const { executor } = options;
+  const runner = scriptRunner(executor, async () => {
+    const { insideContainer } = await import("./container_inside.ts");
+    return { ...plan, executor, inside: insideContainer(plain), together: true };
   });
   return defineTask<L>(name, "container", { ...options, links: plan.links as L }, runner);
 }

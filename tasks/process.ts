@@ -12,8 +12,9 @@ import { localExecutor } from "../executors/local.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import { input, type Link, type Links, output } from "./link.ts";
 import type { ProcessLinks } from "./process_links.ts";
-import { type ProcessPlan, ProcessRunner } from "./process_runner.ts";
+import type { Inside, ProcessPlan } from "./process_runner.ts";
 import type { Script } from "./script.ts";
+import { scriptRunner } from "./script_runner.ts";
 import { defineTask, type Task, type TaskOptions } from "./task.ts";
 
 /** What the function that makes a script gets besides the links. */
@@ -137,12 +138,9 @@ export function processTask<const L extends Links = Record<never, never>>(
 ): Task<L> {
   const wanted: Wanted = { kind: "process", work: "processes", such: "localExecutor()" };
   const plan = scriptPlan(name, options as unknown as ProcessTaskOptions<Links>, options.executor, wanted);
-  const runner = new ProcessRunner({
-    ...plan,
-    executor: options.executor ?? localExecutor(),
-    inside: { seen: (placed) => placed, work: (process) => process },
-    together: false,
-  });
+  const executor = options.executor ?? localExecutor();
+  const inside: Inside<ProcessWork> = { seen: (placed) => placed, work: (process) => process };
+  const runner = scriptRunner(executor, () => ({ ...plan, executor, inside, together: false }));
   return defineTask<L>(name, "process", { ...options, links: plan.links as L }, runner);
 }
 

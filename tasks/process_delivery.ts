@@ -126,7 +126,7 @@ export class Delivery {
       case "metadata":
         Deno.writeFileSync(
           path,
-          this.#codec.encode(await (repository as MetadataRepository).get(key, { signal })),
+          await this.#codec.encode(await (repository as MetadataRepository).get(key, { signal })),
         );
         break;
       default:
@@ -216,7 +216,7 @@ export class Delivery {
           (await directoryDriver(folder).entries(file))!,
         );
       case "metadata":
-        return await (repository as MetadataRepository).set(key, this.#decode(output));
+        return await (repository as MetadataRepository).set(key, await this.#decode(output));
       default:
         throw new RepositoryError(
           "unsupported",
@@ -226,9 +226,9 @@ export class Delivery {
     }
   }
 
-  #decode({ name, key, path }: NotedOutput): unknown {
+  async #decode({ name, key, path }: NotedOutput): Promise<unknown> {
     try {
-      return this.#codec.decode(Deno.readFileSync(path));
+      return await this.#codec.decode(Deno.readFileSync(path));
     } catch (error) {
       throw new RepositoryError(
         "invalid-value",

@@ -6,7 +6,6 @@
 import { type Attempt, StopError } from "../core/attempt.ts";
 import type { Codec } from "../core/codec.ts";
 import { DatataskError, isDatataskError } from "../core/errors.ts";
-import type { Quota } from "../core/quota.ts";
 import type { Executor, ProcessWork, RunStatus, Work } from "../executors/executor.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import type { Links } from "./link.ts";
@@ -14,11 +13,8 @@ import { recordError } from "./outcome.ts";
 import { Delivery, type NotedOutput } from "./process_delivery.ts";
 import { boundPaths, type Placed, scriptEnvironment, type Slot, slotsOf } from "./process_links.ts";
 import { collectLogs, publishOutputs } from "./process_publish.ts";
-import type { Ending, FoundRun, Pool, RunContext, Runner } from "./runner.ts";
+import type { Ending, FoundRun, RunContext, Runner } from "./runner.ts";
 import type { Script } from "./script.ts";
-
-/** How many runs of an executor at once, whatever they need. */
-const WIDTH = 1024;
 
 /** What a process becomes where it does not run as one, such as in a container. */
 export interface Inside<W extends Work> {
@@ -73,17 +69,13 @@ const OWN_FAULT = new Set([
 type Ended = RunStatus & { state: "finished" | "lost" };
 
 /** Runs the attempts of a process task. */
-export class ProcessRunner<W extends Work = ProcessWork> implements Runner {
-  readonly pool: Pool;
-  readonly defaultQuota: Quota = { cpu: 1 };
+export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner, "pool" | "defaultQuota"> {
   readonly #plan: ProcessPlan<W>;
   #delivery: Delivery | undefined;
 
   /** @param plan What to do. */
   constructor(plan: ProcessPlan<W>) {
     this.#plan = plan;
-    const { name, capacity } = plan.executor;
-    this.pool = { name, capacity, width: WIDTH };
   }
 
   /** Makes ready. */

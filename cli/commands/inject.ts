@@ -80,7 +80,7 @@ async function open(context: Context, file: string | undefined): Promise<Readabl
 async function parseDocument(bytes: Bytes, name: string): Promise<unknown> {
   const { yaml } = await import("../../repositories/yaml.ts");
   try {
-    return yaml.decode(bytes);
+    return await yaml.decode(bytes);
   } catch (error) {
     const reason = error instanceof Error ? error.message.split("\n")[0] : String(error);
     throw new UsageError(`Cannot read a document from ${name}: ${reason}; write YAML or JSON`);

@@ -4,19 +4,18 @@
  * @module
  */
 import type { Compressor } from "./compressor.ts";
-import { openGzip } from "./gzip.ts";
-import { openZstd } from "./zstd.ts";
 
 /** The formats of compression. */
 export type Compression = "gzip" | "zstd";
 
 /**
- * A compressor. Loads the platform's own on the first call.
+ * A compressor. Loads what knows the format, and the platform's own, on the first call.
  *
  * @param format Which format.
  * @param level How hard to try: 1 to 9 for gzip, 1 to 22 for zstd. Default: the format's own.
  * @returns The compressor.
  */
-export function openCompressor(format: Compression, level?: number): Promise<Compressor> {
-  return format === "gzip" ? openGzip(level) : openZstd(level);
+export async function openCompressor(format: Compression, level?: number): Promise<Compressor> {
+  if (format === "gzip") return await (await import("./gzip.ts")).openGzip(level);
+  return await (await import("./zstd.ts")).openZstd(level);
 }

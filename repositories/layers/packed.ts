@@ -17,9 +17,7 @@ import type {
 import { resolveInTree, treeParts } from "../tree.ts";
 import { checkLevel, damagedBlob } from "./compressed.ts";
 import { type Compression, openCompressor } from "./compression.ts";
-import { TarEntries } from "./tar_entries.ts";
-import { writeTar } from "./tar_writer.ts";
-import { expand } from "./expand.ts";
+import type { TarEntries } from "./tar_entries.ts";
 
 /** How {@linkcode packed} does it. */
 export interface PackedOptions {
@@ -44,12 +42,15 @@ export interface PackedOptions {
 export function packed(options: PackedOptions = {}): (blobs: BlobDriver) => FilesystemDriver {
   const { compression, level } = options;
   if (compression) checkLevel(compression, level);
+  let loading: Promise<typeof import("./tar.ts")> | undefined;
+  const tar = (): Promise<typeof import("./tar.ts")> => loading ??= import("./tar.ts");
   return function pack(blobs: BlobDriver): FilesystemDriver {
     const name = `${blobs.name} (tar)`;
     const entriesOf = async (key: Key, opts?: OperationOptions): Promise<TarEntries | undefined> => {
       opts?.signal?.throwIfAborted();
       const stream = await blobs.read(key, opts);
       if (!stream) return undefined;
+      const { expand, TarEntries } = await tar();
       const again = async (path: string): Promise<ReadableStream<Bytes>> => {
         for await (const entry of await entriesOf(key, opts) ?? []) {
           if (entry.kind === "file" && entry.path === path) return await entry.open();
@@ -79,6 +80,7 @@ export function packed(options: PackedOptions = {}): (blobs: BlobDriver) => File
       async write(key: Key, entries: AsyncIterable<TreeEntry>, opts?: WriteOptions) {
         opts?.signal?.throwIfAborted();
         const coder = compression && await openCompressor(compression, level);
+        const { writeTar } = await tar();
         await writeTar(
           entries,
           opts?.signal,

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { json } from "../../core/codec.ts";
+import { type Codec, json } from "../../core/codec.ts";
 import { decodeText, encodeText } from "../../core/bytes.ts";
 import type { BlobDriver, MetadataDriver } from "../../repositories/driver.ts";
 import { encoded } from "../../repositories/encoded.ts";
 import { fileDriver } from "../../repositories/files.ts";
 import { memoryBlobDriver, MemoryBlobRepository } from "../../repositories/memory.ts";
+import { MetadataRepository } from "../../repositories/metadata.ts";
 import { JsonMetadataRepository, yaml, YamlMetadataRepository } from "../../repositories/yaml.ts";
 import { testMetadataDriver, TRICKY_TEXTS } from "../../testing/metadata_suite.ts";
 import type { Harness } from "../../testing/suite.ts";
@@ -71,36 +72,66 @@ none: null
   );
 });
 
-Deno.test("yaml keeps every kind of number", () => {
+Deno.test("yaml keeps every kind of number", async () => {
   for (const number of [0, -0, 1, -1, 0.1, 1e21, 1e-7, 5e-324, 1.5e300, 2 ** 53, NaN, Infinity, -Infinity]) {
-    assert.deepEqual(yaml.decode(yaml.encode({ number })), { number });
-    assert.deepEqual(yaml.decode(yaml.encode(number)), number);
+    assert.deepEqual(await yaml.decode(yaml.encode({ number })), { number });
+    assert.deepEqual(await yaml.decode(yaml.encode(number)), number);
   }
   assert.equal(text(1e21), "1.0e+21\n");
 });
 
-Deno.test("yaml keeps tricky texts as documents, items and names", () => {
+Deno.test("yaml keeps tricky texts as documents, items and names", async () => {
   for (const tricky of TRICKY_TEXTS) {
-    assert.equal(yaml.decode(yaml.encode(tricky)), tricky);
-    assert.deepEqual(yaml.decode(yaml.encode([tricky, [tricky]])), [tricky, [tricky]]);
-    assert.deepEqual(yaml.decode(yaml.encode({ [tricky]: { [tricky]: tricky } })), {
+    assert.equal(await yaml.decode(yaml.encode(tricky)), tricky);
+    assert.deepEqual(await yaml.decode(yaml.encode([tricky, [tricky]])), [tricky, [tricky]]);
+    assert.deepEqual(await yaml.decode(yaml.encode({ [tricky]: { [tricky]: tricky } })), {
       [tricky]: { [tricky]: tricky },
     });
   }
 });
 
-Deno.test("yaml reads what other programs write, by the core schema", () => {
-  const read = (source: string): unknown => yaml.decode(encodeText(source));
-  assert.deepEqual(read("# a comment\na: yes\nb: 2001-01-01\nc: 0x10\nd: ~\ne: 'it''s'\n"), {
+Deno.test("yaml reads what other programs write, by the core schema", async () => {
+  const read = async (source: string): Promise<unknown> => await yaml.decode(encodeText(source));
+  assert.deepEqual(await read("# a comment\na: yes\nb: 2001-01-01\nc: 0x10\nd: ~\ne: 'it''s'\n"), {
     a: "yes",
     b: "2001-01-01",
     c: 16,
     d: null,
     e: "it's",
   });
-  assert.deepEqual(read("{a: 1, b: [2]}"), { a: 1, b: [2] });
-  assert.deepEqual(read('{"a": 1}'), { a: 1 });
-  assert.deepEqual(read("\ufeffa: &x [1]\nb: *x\n"), { a: [1], b: [1] });
+  assert.deepEqual(await read("{a: 1, b: [2]}"), { a: 1, b: [2] });
+  assert.deepEqual(await read('{"a": 1}'), { a: 1 });
+  assert.deepEqual(await read("\ufeffa: &x [1]\nb: *x\n"), { a: [1], b: [1] });
+});
+
+Deno.test("yaml reads JSON at once, and everything else once its reader is loaded", async () => {
+  assert.deepEqual(yaml.decode(encodeText('{"a": 1}')), { a: 1 });
+  assert.deepEqual(await yaml.decode(encodeText("a: 1\n")), { a: 1 });
+  assert.deepEqual(yaml.decode(encodeText("a: 1\n")), { a: 1 });
+});
+
+Deno.test("encoded takes codecs that give promises, and tells of their errors", async () => {
+  const slow: Codec = {
+    ...json,
+    name: "slow JSON",
+    encode: async (value) => await json.encode(value),
+    decode: async (bytes) => await json.decode(bytes),
+  };
+  const blobs = new MemoryBlobRepository("books");
+  const books = new MetadataRepository(encoded(blobs.driver, slow));
+  await books.set("moby-dick", { pages: 635 });
+  assert.deepEqual(await books.get("moby-dick"), { pages: 635 });
+  await assert.rejects(books.set("bad", { n: NaN }), {
+    code: "invalid-value",
+    message: /^Cannot write "bad" of slow JSON in books: the field n is NaN/,
+  });
+  assert.equal(await blobs.has("bad"), false);
+  await blobs.put("broken", "{");
+  await assert.rejects(books.get("broken"), {
+    code: "invalid-value",
+    message:
+      /^Cannot read "broken" of slow JSON in books: it is no valid slow JSON: .*; correct or delete it$/,
+  });
 });
 
 Deno.test("yaml refuses what it could not give back and names the field", () => {
@@ -134,16 +165,17 @@ Deno.test("yaml refuses what it could not give back and names the field", () => 
   );
 });
 
-Deno.test("yaml keeps what is nested as deep as it lets in", () => {
+Deno.test("yaml keeps what is nested as deep as it lets in", async () => {
   let deep: unknown = 1;
   for (let i = 0; i < 190; i++) deep = i % 2 ? [deep] : { deep };
-  assert.deepEqual(yaml.decode(yaml.encode(deep)), deep);
+  assert.deepEqual(await yaml.decode(yaml.encode(deep)), deep);
 });
 
-Deno.test("yaml is bounded in depth and aliases", () => {
-  assert.throws(() => yaml.decode(encodeText("[".repeat(5_000) + "x" + "]".repeat(5_000))), SyntaxError);
+Deno.test("yaml is bounded in depth and aliases", async () => {
+  const read = async (source: string): Promise<unknown> => await yaml.decode(encodeText(source));
+  await assert.rejects(read("[".repeat(5_000) + "x" + "]".repeat(5_000)), SyntaxError);
   const bomb = "a: &a [x]\nb: [" + "*a,".repeat(5_000) + "]";
-  assert.throws(() => yaml.decode(encodeText(bomb)), /alias/);
+  await assert.rejects(read(bomb), /alias/);
 });
 
 Deno.test("a malformed document is an error with its place, and hides no other", async () => {

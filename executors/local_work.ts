@@ -1,0 +1,211 @@
+/**
+ * What the executor of this machine does, once something is asked of it.
+ *
+ * @module
+ */
+import { type Attempt, formatAttempt } from "../core/attempt.ts";
+import type { Bytes } from "../core/bytes.ts";
+import { ExecutorError } from "../core/errors.ts";
+import { checkKey } from "../core/key.ts";
+import type { CallOptions, Executor, LogOptions, ProcessWork, RunStatus, StartOptions } from "./executor.ts";
+import { interpreterOf } from "./local_interpreter.ts";
+import { followFile } from "./local_logs.ts";
+import { LocalRuns } from "./local_runs.ts";
+import { endSession } from "./local_stop.ts";
+import { localError, RunStore } from "./local_store.ts";
+import { ownIdentity } from "./process_identity.ts";
+
+/** What can be asked of an executor; what it is aside. */
+type Calls = Omit<Executor<ProcessWork>, "accepts" | "capacity" | "sees">;
+
+/** What runs find in their environment: that of this process, unless it is cleared, and what is added. */
+export interface RunEnvironment {
+  /** Whether they find nothing but what is added. */
+  readonly clear: boolean;
+  /** What is added. */
+  readonly add: Record<string, string>;
+}
+
+/** Runs work as processes of this machine: what {@linkcode localExecutor} loads with the first call. */
+export class LocalWork implements Calls {
+  /** What people call the executor. */
+  readonly name: string;
+  readonly #environment: RunEnvironment;
+  #open: { readonly state: string; readonly runs: Promise<LocalRuns> } | undefined;
+
+  /**
+   * Makes it, with nothing open.
+   *
+   * @param name What people call the executor.
+   * @param environment What runs find in their environment.
+   */
+  constructor(name: string, environment: RunEnvironment) {
+    this.name = name;
+    this.#environment = environment;
+  }
+
+  /** Opens it with the folder where runs are kept. */
+  async open(options: CallOptions & { readonly state: string }): Promise<void> {
+    options.signal?.throwIfAborted();
+    const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
+    if (this.#open && this.#open.state !== state) {
+      throw new ExecutorError(
+        "conflict",
+        `Cannot open executor ${this.name} with its state in ${state}: it is open with ${this.#open.state}; close it first, or make another`,
+        { operation: "open", subject: this.name },
+      );
+    }
+    this.#open ??= { state, runs: this.#prepare(state) };
+    try {
+      await this.#open.runs;
+    } catch (error) {
+      this.#open = undefined;
+      throw localError(`open executor ${this.name} with its state in ${state}`, error, "io");
+    }
+  }
+
+  async #prepare(state: string): Promise<LocalRuns> {
+    const identity = await ownIdentity();
+    const store = new RunStore(`${state}/runs`, identity);
+    await store.prepare();
+    return new LocalRuns(store, identity, this.#environment);
+  }
+
+  /** Lets go of the runs, which go on. */
+  async close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    await (await open?.runs)?.close();
+  }
+
+  #runs(action: string): Promise<LocalRuns> {
+    if (this.#open) return this.#open.runs;
+    throw new ExecutorError(
+      "cannot-start",
+      `Cannot ${action} on executor ${this.name}: it is not open; call open() first`,
+      { operation: action.split(" ")[0]!, subject: this.name },
+    );
+  }
+
+  /** Tells whether processes can be started. */
+  async probe(): Promise<{ readonly healthy: boolean; readonly reason?: string }> {
+    try {
+      const runs = await this.#runs("probe");
+      await runs.store.prepare();
+      await runs.warm();
+      return { healthy: true };
+    } catch (error) {
+      return {
+        healthy: false,
+        reason: (localError(`start processes`, error, "cannot-start") as Error).message,
+      };
+    }
+  }
+
+  /** Starts a run. */
+  async start(attempt: Attempt, work: ProcessWork, options: StartOptions): Promise<void> {
+    options.signal?.throwIfAborted();
+    const subject = formatAttempt(attempt);
+    checkKey(attempt.task, "start a run of task", this.name);
+    checkKey(attempt.job, "start", `task ${attempt.task}`);
+    const runs = await this.#runs(`start ${subject}`);
+    const interpreter = interpreterOf({ subject, script: work.script, environment: work.environment });
+    const { script, environment, notes, stdin } = work;
+    try {
+      await runs.start(attempt, {
+        script,
+        environment,
+        notes,
+        stdin,
+        splitStderr: !work.mergeStderr,
+        interpreter,
+      }, options.signal);
+    } catch (error) {
+      if (options.signal?.aborted) throw options.signal.reason;
+      throw runs.store.gone(subject, this.name) ??
+        localError(`start ${subject} on ${this.name}`, error, "cannot-start");
+    }
+  }
+
+  /** All runs that are kept. */
+  async *list(
+    options: CallOptions & { readonly task?: string } = {},
+  ): AsyncGenerator<RunStatus, void, void> {
+    const runs = await this.#runs("list runs");
+    for (const [name, attempt] of runs.store.names(options.task)) {
+      options.signal?.throwIfAborted();
+      const status = await runs.status(name, attempt);
+      if (status) yield status;
+    }
+  }
+
+  /** Waits for the end of a run. */
+  async wait(
+    attempt: Attempt,
+    options: CallOptions = {},
+  ): Promise<RunStatus & { state: "finished" | "lost" }> {
+    const runs = await this.#runs(`wait for ${formatAttempt(attempt)}`);
+    const status = await runs.ended(RunStore.nameOf(attempt), attempt, options.signal);
+    if (status) return status;
+    throw this.#unknown("wait for", attempt);
+  }
+
+  /** Ends a run. */
+  async stop(attempt: Attempt, options: CallOptions & { readonly graceMs: number }): Promise<void> {
+    const runs = await this.#runs(`stop ${formatAttempt(attempt)}`);
+    const name = RunStore.nameOf(attempt);
+    const session = await runs.session(name, attempt, options.signal);
+    if (session === undefined) return;
+    runs.noReuse(name);
+    await endSession({
+      session,
+      graceMs: options.graceMs,
+      over: () => runs.isOver(name),
+      within: (ms) => runs.endedWithin(name, attempt, ms, options.signal),
+      record: (code) => runs.store.finish(name, code),
+    });
+    await runs.clear(session);
+  }
+
+  /** What a run has written. */
+  async logs(attempt: Attempt, options: LogOptions = {}): Promise<ReadableStream<Bytes>> {
+    const runs = await this.#runs(`read the log of ${formatAttempt(attempt)}`);
+    const name = RunStore.nameOf(attempt);
+    if (!await runs.status(name, attempt)) throw this.#unknown("read the log of", attempt);
+    const path = `${runs.store.root}/${name}/${options.stream ?? "stdout"}`;
+    return followFile(
+      path,
+      options.follow
+        ? {
+          writing: async () => (await runs.status(name, attempt))?.state === "running",
+          ended: runs.own(name)?.ended,
+          signal: options.signal,
+        }
+        : undefined,
+    );
+  }
+
+  /** Removes all that is kept of a run. */
+  async forget(attempt: Attempt): Promise<void> {
+    const runs = await this.#runs(`forget ${formatAttempt(attempt)}`);
+    const name = RunStore.nameOf(attempt);
+    if (!runs.isOver(name) && (await runs.status(name, attempt))?.state === "running") {
+      throw new ExecutorError(
+        "conflict",
+        `Cannot forget ${formatAttempt(attempt)} on ${this.name}: it still runs; stop it, or wait for it`,
+        { operation: "forget", subject: attempt.task, key: attempt.job },
+      );
+    }
+    await runs.forget(name);
+  }
+
+  #unknown(action: string, attempt: Attempt): ExecutorError {
+    return new ExecutorError(
+      "unknown-run",
+      `Cannot ${action} ${
+        formatAttempt(attempt)
+      } on ${this.name}: no such run is kept; it was never started, or was forgotten`,
+      { operation: action, subject: attempt.task, key: attempt.job },
+    );
+  }
+}
