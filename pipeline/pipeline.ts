@@ -1,6 +1,8 @@
 /**
  * Pipelines: an unordered set of tasks and a session.
  *
+ * What answers the questions is loaded when the first is asked, and what runs the tasks with the first run: defining a pipeline costs neither.
+ *
  * @module
  */
 import { type Clock, systemClock } from "../core/clock.ts";
@@ -18,14 +20,7 @@ import type { Outcome } from "../tasks/outcome.ts";
 import type { FoundRun } from "../tasks/runner.ts";
 import type { Task } from "../tasks/task.ts";
 import type { LeaseHolder } from "./events.ts";
-import { explainJob, explainTask } from "./explain.ts";
 import { faultsOf } from "./faults.ts";
-import { forced } from "./forced.ts";
-import { graphOf } from "./graph.ts";
-import { leaseHolder, takeLease } from "./lease.ts";
-import { planReport } from "./plan_report.ts";
-import { prepareStores } from "./stores.ts";
-import { removals, remove } from "./removal.ts";
 import type {
   Explanation,
   PipelineGraph,
@@ -35,10 +30,8 @@ import type {
   TaskExplanation,
   Trace,
 } from "./reports.ts";
-import { ask } from "./requests.ts";
 import { Run, type RunOptions } from "./run.ts";
-import { PipelineState } from "./state.ts";
-import { statusOf, traceOf } from "./status.ts";
+import type { PipelineState } from "./state.ts";
 import { suggest } from "./suggest.ts";
 
 /** Marks pipelines of any loaded copy of this package. */
@@ -210,10 +203,10 @@ export class Pipeline implements AsyncDisposable {
 
   /** How things stand. */
   async status(): Promise<PipelineStatus> {
-    return await this.#report(
-      async (state, found) => statusOf(this.name, state, await this.coordinator(), found),
-      { all: true },
-    );
+    return await this.#report(async (state, found) => {
+      const { statusOf } = await import("./status.ts");
+      return statusOf(this.name, state, await this.coordinator(), found);
+    }, { all: true });
   }
 
   /**
@@ -223,7 +216,10 @@ export class Pipeline implements AsyncDisposable {
    */
   async plan(options: Pick<RunOptions, "tasks" | "notTasks"> = {}): Promise<PlanReport> {
     for (const name of [...options.tasks ?? [], ...options.notTasks ?? []]) this.task(name);
-    return await this.#report((state) => planReport(state, this.#resources, this.#init, options));
+    return await this.#report(async (state) => {
+      const { planReport } = await import("./plan_report.ts");
+      return planReport(state, this.#resources, this.#init, options);
+    });
   }
 
   /**
@@ -233,7 +229,7 @@ export class Pipeline implements AsyncDisposable {
    */
   async trace(job: Key): Promise<Trace> {
     checkKey(job, "trace", `pipeline ${this.name}`);
-    return await this.#report((state) => traceOf(state, job));
+    return await this.#report(async (state) => (await import("./status.ts")).traceOf(state, job));
   }
 
   /**
@@ -245,7 +241,9 @@ export class Pipeline implements AsyncDisposable {
   async why(task: string, job: Key): Promise<Explanation> {
     this.task(task);
     checkKey(job, "explain", `task ${task}`);
-    return await this.#report((state) => explainJob(state, state.task(task), job, this.#clock));
+    return await this.#report(async (state) =>
+      (await import("./explain.ts")).explainJob(state, state.task(task), job, this.#clock)
+    );
   }
 
   /**
@@ -255,7 +253,9 @@ export class Pipeline implements AsyncDisposable {
    */
   async whyTask(task: string): Promise<TaskExplanation> {
     this.task(task);
-    return await this.#report((state) => explainTask(state, state.task(task)));
+    return await this.#report(async (state) =>
+      (await import("./explain.ts")).explainTask(state, state.task(task))
+    );
   }
 
   /**
@@ -264,8 +264,9 @@ export class Pipeline implements AsyncDisposable {
    * @param options Whether to count jobs and keys.
    */
   async graph(options: { readonly counts?: boolean } = {}): Promise<PipelineGraph> {
-    if (!options.counts) return graphOf([...this.tasks.values()]);
-    return await this.#report((state) => graphOf([...this.tasks.values()], state), { all: true });
+    const graph = async (state?: PipelineState): Promise<PipelineGraph> =>
+      (await import("./graph.ts")).graphOf([...this.tasks.values()], state);
+    return options.counts ? await this.#report(graph, { all: true }) : await graph();
   }
 
   /**
@@ -294,6 +295,7 @@ export class Pipeline implements AsyncDisposable {
         }; use --force to run it all the same`,
       );
     }
+    const { forced } = await import("./forced.ts");
     const tasks = await Promise.all(
       [...this.tasks.values()].map((t) => t.name === task && options.force ? forced(t, job) : t),
     );
@@ -332,6 +334,7 @@ export class Pipeline implements AsyncDisposable {
     if (this.state === undefined || await this.coordinator() === undefined) {
       return await this.#cancelOrphan(task, job);
     }
+    const { ask } = await import("./requests.ts");
     const answer = await ask(`${this.state}/requests`, { do: "cancel", task, job });
     if (answer !== undefined) return answer;
     throw new DatataskError(
@@ -376,7 +379,10 @@ export class Pipeline implements AsyncDisposable {
     options: { readonly recursive?: boolean } = {},
   ): Promise<readonly Removal[]> {
     for (const key of keys) checkKey(key, "remove", name);
-    return await this.#report((state) => removals(this, state, name, keys, options.recursive ?? false));
+    return await this.#report(async (state) => {
+      const { removals } = await import("./removal.ts");
+      return await removals(this, state, name, keys, options.recursive ?? false);
+    });
   }
 
   /**
@@ -386,6 +392,7 @@ export class Pipeline implements AsyncDisposable {
    */
   async remove(list: readonly Removal[]): Promise<void> {
     await using _open = await this.#hold();
+    const { remove } = await import("./removal.ts");
     await remove(this, list);
   }
 
@@ -423,7 +430,9 @@ export class Pipeline implements AsyncDisposable {
 
   /** Who runs the pipeline now, here or in another process. */
   async coordinator(): Promise<LeaseHolder | undefined> {
-    return this.state === undefined ? undefined : await leaseHolder(`${this.state}/lease`);
+    if (this.state === undefined) return undefined;
+    const { leaseHolder } = await import("./lease.ts");
+    return await leaseHolder(`${this.state}/lease`);
   }
 
   get #clock(): Clock {
@@ -476,6 +485,7 @@ export class Pipeline implements AsyncDisposable {
   }
 
   async #prepareStores(options: PrepareOptions): Promise<void> {
+    const { prepareStores } = await import("./stores.ts");
     await prepareStores(this.tasks.values(), (task) => this.#logsOf(task), options);
   }
 
@@ -535,6 +545,7 @@ export class Pipeline implements AsyncDisposable {
     const { runner } = this.task(name);
     if (!runner.find || !runner.adopt || this.state === undefined) return false;
     await using _open = await this.#hold();
+    const { takeLease } = await import("./lease.ts");
     await using _lease = await takeLease(`${this.state}/lease`, { whenHeld: "wait" });
     const signal = new AbortController().signal;
     await using _runners = await this.#openRunners(signal);
@@ -564,6 +575,7 @@ export class Pipeline implements AsyncDisposable {
   ): Promise<T> {
     await using _open = await this.#hold();
     if (this.#run?.state) return await make(this.#run.state, new Map());
+    const { PipelineState } = await import("./state.ts");
     const state = new PipelineState(this.tasks.values(), {
       onTrouble: () => {},
       onSkipped: () => {},
