@@ -31,6 +31,8 @@ export class Channels {
   constructor(client: Client, width: number) {
     this.#client = client;
     this.#free = width;
+    // Each channel that is being opened listens for the end of the connection.
+    client.setMaxListeners(0);
     client.once("close", () => {
       this.#closed = true;
       for (const wake of this.#waiting.splice(0)) wake();
@@ -159,6 +161,8 @@ export async function* output(channel: Channel): AsyncGenerator<Bytes, void, voi
 /** Closes a channel, whatever is still to come from it. */
 export function hangUp({ stream }: Channel): void {
   stream.destroy();
-  // It is not closed before what has arrived is read.
+  // It is not closed before what has arrived is read, and an iterator that has left still holds it back.
+  stream.removeAllListeners("readable");
+  stream.on("data", () => {});
   stream.resume();
 }

@@ -68,7 +68,7 @@ export class SshLogs {
       },
       cancel: async (reason) => {
         stop.abort(reason ?? new DOMException("The log is no longer read", "AbortError"));
-        await chunks.next().catch(() => {});
+        await chunks.return().catch(() => {});
       },
     }, { highWaterMark: 0 });
   }
