@@ -17,9 +17,9 @@ export interface EntryBudget {
 /** By entry point. The clients of S3, MongoDB, Kubernetes, SSH and Docker are in none of these: they have entry points of their own. */
 export const ENTRY_BUDGETS: Readonly<Record<string, EntryBudget>> = {
   "mod.ts": {
-    eager: ["npm:js-yaml"],
-    lazy: ["node:async_hooks", "node:crypto", "node:zlib", "npm:modern-tar"],
-    modules: 150,
+    eager: [],
+    lazy: ["node:async_hooks", "node:crypto", "node:zlib", "npm:js-yaml", "npm:modern-tar"],
+    modules: 105,
   },
   "cli.ts": { eager: ["npm:@stricli/core"], lazy: ["npm:@stricli/core"], modules: 60 },
 };
