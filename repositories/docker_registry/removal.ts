@@ -72,6 +72,12 @@ export interface Interrupted {
   readonly dangling: ReadonlySet<string>;
 }
 
+/** Passes over the fault of a registry that cannot read its own tag, and nothing else. */
+function isTorn(error: unknown): undefined {
+  if (error instanceof RegistryFault && error.status === 500) return undefined;
+  throw error;
+}
+
 /** Removes tags of one image repository. Remembers how the registry wants it. */
 export class Removal {
   readonly #images: Images;
@@ -113,6 +119,7 @@ export class Removal {
    * @param signal When to stop.
    */
   async finish(signal?: AbortSignal): Promise<void> {
+    await this.#mend(signal);
     const { standIns, dangling } = await this.interrupted(signal);
     await Promise.all([...new Set(standIns.values())].map((digest) => this.#drop(digest, signal)));
     if (dangling.size === 0) return;
@@ -160,7 +167,7 @@ export class Removal {
     const standIns = new Map<Key, string>();
     const dangling = new Set<string>();
     for (const marker of listed ?? await this.markers(signal)) {
-      const standIn = await this.#images.manifest(marker, signal);
+      const standIn = await this.#images.manifest(marker, signal).catch(isTorn);
       const tag = standIn && deletedTag(standIn);
       if (tag === undefined) dangling.add(marker);
       else {
@@ -215,7 +222,10 @@ export class Removal {
    * begins anew.
    */
   #moveAndDrop(tag: Key, old: Manifest | undefined, signal: AbortSignal | undefined): Promise<void> {
+    let again = false;
     return patiently(({ status }) => status === 500, signal, async () => {
+      if (again) await this.#mend(signal);
+      again = true;
       const bytes = await this.#standIn(tag, signal);
       const digest = await digestOf(bytes);
       if (!isMarker(tag)) await this.#images.putManifest(await markerOf(tag), bytes, OCI_MANIFEST, signal);
@@ -232,6 +242,15 @@ export class Removal {
         throw error;
       }
     });
+  }
+
+  /** A registry that died while it wrote a tag may fail to delete anything for as long as that tag is torn. Markers are ours to write anew. */
+  async #mend(signal: AbortSignal | undefined): Promise<void> {
+    for (const marker of await this.markers(signal)) {
+      const whole = await this.#images.head(marker, signal).then(() => true, isTorn);
+      if (whole) continue;
+      await this.#images.putManifest(marker, await this.#standIn(marker, signal), OCI_MANIFEST, signal);
+    }
   }
 
   /** An image that no other tag has. */
