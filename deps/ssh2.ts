@@ -1,14 +1,71 @@
-/** The client of SSH, from ssh2: the one place that names it. */
-// @ts-types="npm:@types/ssh2@^1.15.0"
+/**
+ * The client of SSH, from ssh2: the one place that names it. What is used of it is said here: its types on npm bring types of an old Node along,
+ * which would take the place of Deno's own.
+ *
+ * @module
+ */
+import type { Buffer } from "node:buffer";
+import type { Duplex, Readable } from "node:stream";
+// @ts-ignore: it has no types of its own
 import ssh2 from "npm:ssh2@^1.17.0";
-// @ts-types="npm:@types/ssh2@^1.15.0"
-import type { Client as SshClient } from "npm:ssh2@^1.17.0";
+
+/** A type of host key, as the protocol names it. */
+export type ServerHostKeyAlgorithm = string;
+
+/** How to connect. */
+export interface ConnectConfig {
+  readonly host?: string;
+  readonly port?: number;
+  readonly username?: string;
+  readonly password?: string;
+  readonly privateKey?: string;
+  readonly passphrase?: string;
+  readonly agent?: string;
+  readonly tryKeyboard?: boolean;
+  readonly sock?: Duplex;
+  readonly readyTimeout?: number;
+  readonly keepaliveInterval?: number;
+  readonly keepaliveCountMax?: number;
+  readonly hostVerifier?: (key: Buffer) => boolean;
+  readonly algorithms?: {
+    readonly serverHostKey?: {
+      readonly prepend: readonly ServerHostKeyAlgorithm[];
+      readonly append: readonly ServerHostKeyAlgorithm[];
+      readonly remove: readonly ServerHostKeyAlgorithm[];
+    };
+  };
+}
+
+/** One command under way on a server. */
+export interface ClientChannel extends Duplex {
+  /** Its standard error. */
+  readonly stderr: Readable;
+  /** Closes it, whatever is still to come. */
+  close(): void;
+}
 
 /** A connection to a server. */
-export type Client = SshClient;
+export interface Client {
+  connect(config: ConnectConfig): this;
+  end(): this;
+  destroy(): this;
+  setNoDelay(noDelay?: boolean): this;
+  exec(command: string, callback: (error: Error | undefined, channel: ClientChannel) => void): this;
+  forwardOut(
+    fromHost: string,
+    fromPort: number,
+    toHost: string,
+    toPort: number,
+    callback: (error: Error | undefined, channel: ClientChannel) => void,
+  ): this;
+  on(event: "ready" | "close" | "end", listener: () => void): this;
+  on(event: "error", listener: (error: Error) => void): this;
+  once(event: "ready" | "close" | "end", listener: () => void): this;
+  once(event: "error", listener: (error: Error) => void): this;
+  off(event: "ready" | "close" | "end" | "error", listener: (error: Error) => void): this;
+}
+
 /** Makes a connection. */
-export const Client: new () => SshClient = ssh2.Client;
-/** Reads a key. */
-export const parseKey: typeof ssh2.utils.parseKey = ssh2.utils.parseKey;
-// @ts-types="npm:@types/ssh2@^1.15.0"
-export type { ClientChannel, ConnectConfig, ServerHostKeyAlgorithm } from "npm:ssh2@^1.17.0";
+export const Client: new () => Client = ssh2.Client;
+/** Reads a key; an error when it cannot be read. */
+export const parseKey: (text: string, passphrase?: string) => unknown = ssh2.utils.parseKey;

@@ -32,7 +32,7 @@ export function faultsOf({ name, tasks, state, resources }: Definition): string[
     );
   }
   const names = new Set<string>();
-  const outcomes = new Map<string, string>();
+  const outcomes = new Map<string, Task>();
   for (const task of tasks) {
     if (names.has(task.name)) {
       faults.push(`There are two tasks named ${task.name}; give one of them another name`);
@@ -55,22 +55,23 @@ export function faultsOf({ name, tasks, state, resources }: Definition): string[
 }
 
 /** No two tasks, and no two kinds of outcome, share a store. `seen` has the stores of the tasks before. */
-function outcomeFaults(task: Task, seen: Map<string, string>): string[] {
+function outcomeFaults(task: Task, seen: Map<string, Task>): string[] {
   const { success, failed, attempts } = task.outcomes;
   for (const repository of [success, failed, attempts]) {
     const identity = storeOf(repository.driver);
     const other = seen.get(identity);
-    if (other === task.name) {
+    if (other === task) {
       return [
         `Task ${task.name} keeps outcomes of two kinds in one repository, ${repository.name}; give { success, failed, attempts } a repository each`,
       ];
     }
-    if (other !== undefined) {
+    // Tasks of one name are a fault of their own.
+    if (other !== undefined && other.name !== task.name) {
       return [
-        `Tasks ${other} and ${task.name} keep their outcomes in the same repository, ${repository.name}; give each its own`,
+        `Tasks ${other.name} and ${task.name} keep their outcomes in the same repository, ${repository.name}; give each its own`,
       ];
     }
-    seen.set(identity, task.name);
+    seen.set(identity, task);
   }
   return [];
 }

@@ -87,6 +87,7 @@ export class Pipeline implements AsyncDisposable {
   readonly #resources: Quota;
   readonly #logs = new Map<string, BlobRepository | undefined>();
   #opening: Promise<void> | undefined;
+  #ready: Promise<void> | undefined;
   /** Whether somebody has called `open()`. */
   #kept = false;
   /** How many runs, reports and the like need it open. */
@@ -122,6 +123,7 @@ export class Pipeline implements AsyncDisposable {
     this.#kept = true;
     try {
       await this.#ensureOpen(options.signal);
+      await this.#ensureReady(options.signal);
     } catch (error) {
       this.#kept = false;
       throw error;
@@ -449,14 +451,35 @@ export class Pipeline implements AsyncDisposable {
     }
   }
 
+  /** Makes the state folder and the stores, once while it is open. Who only looks leaves them as they are. */
+  async #ensureReady(signal: AbortSignal | undefined): Promise<void> {
+    const ready = this.#ready ??= this.#makeReady(signal);
+    try {
+      await ready;
+    } catch (error) {
+      if (this.#ready === ready) this.#ready = undefined;
+      throw error;
+    }
+  }
+
+  async #makeReady(signal: AbortSignal | undefined): Promise<void> {
+    if (this.state !== undefined) {
+      await this.#makeState(this.state);
+      for (const name of this.tasks.keys()) await this.#logsOf(name)?.prepare({ signal, sweep: false });
+    }
+    // What a killed coordinator has left is looked for when the lease tells of one.
+    await this.#prepareStores({ signal, sweep: this.state === undefined });
+  }
+
   /** Opens it until this is disposed of; it is then closed, unless somebody else needs it. */
-  async #hold(signal?: AbortSignal): Promise<AsyncDisposable> {
+  async #hold(signal?: AbortSignal, use: "work" | "look" = "work"): Promise<AsyncDisposable> {
     this.#holders++;
     const release = async (): Promise<void> => {
       if (--this.#holders === 0 && !this.#kept) await this.#shut();
     };
     try {
       await this.#ensureOpen(signal);
+      if (use === "work") await this.#ensureReady(signal);
     } catch (error) {
       await release();
       throw error;
@@ -468,20 +491,13 @@ export class Pipeline implements AsyncDisposable {
     const opening = this.#opening;
     if (opening === undefined) return;
     this.#opening = undefined;
+    this.#ready = undefined;
     const opened = await opening.then(() => true, () => false);
     if (opened) await this.session.close();
   }
 
   async #open(signal: AbortSignal | undefined): Promise<void> {
     await this.session.open({ signal });
-    try {
-      if (this.state !== undefined) await this.#makeState(this.state);
-      // What a killed coordinator has left is looked for when the lease tells of one.
-      await this.#prepareStores({ signal, sweep: this.state === undefined });
-    } catch (error) {
-      await this.session.close().catch(() => {});
-      throw error;
-    }
   }
 
   async #prepareStores(options: PrepareOptions): Promise<void> {
@@ -506,9 +522,6 @@ export class Pipeline implements AsyncDisposable {
   async #openRunners(signal: AbortSignal): Promise<AsyncDisposable> {
     const runners = [...new Set([...this.tasks.values()].map((task) => task.runner))];
     await using stack = new AsyncDisposableStack();
-    if (this.state !== undefined) {
-      for (const name of this.tasks.keys()) await this.#logsOf(name)?.prepare({ signal, sweep: false });
-    }
     for (const runner of runners) {
       await runner.open?.({ state: this.state ?? "", signal });
       stack.defer(async () => await runner.close?.());
@@ -573,7 +586,7 @@ export class Pipeline implements AsyncDisposable {
     make: (state: PipelineState, found: ReadonlyMap<string, readonly FoundRun[]>) => T | Promise<T>,
     options: { readonly all?: boolean } = {},
   ): Promise<T> {
-    await using _open = await this.#hold();
+    await using _open = await this.#hold(undefined, "look");
     if (this.#run?.state) return await make(this.#run.state, new Map());
     const { PipelineState } = await import("./state.ts");
     const state = new PipelineState(this.tasks.values(), {

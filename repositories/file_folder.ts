@@ -159,6 +159,8 @@ export class Folder {
    */
   async prepare(options: PrepareOptions | undefined): Promise<boolean> {
     options?.signal?.throwIfAborted();
+    // Where nobody writes, an absent folder is left absent: a misspelt path must not look like one that is there.
+    if (options?.write === false && !await this.stat(this.dir)) return false;
     try {
       await this.#prepareToWrite(options);
       return true;

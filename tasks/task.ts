@@ -194,6 +194,12 @@ function faultsOf(
         `Link ${name}.${link} takes its key from "${key.label}", but ${key.link} holds no documents`,
       );
     }
+    const { view, repository } = links[link]!;
+    if (view === "value" && repository.kind !== "metadata") {
+      faults.push(
+        `Link ${name}.${link} asks for the document itself, but ${repository.name} holds none; leave out { as: "value" }`,
+      );
+    }
     if (key?.kind === "allocated" && links[link]!.direction === "in") {
       faults.push(`Link ${name}.${link} is an input with an allocated key; only an output can have one`);
     }

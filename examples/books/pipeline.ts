@@ -17,7 +17,7 @@ import {
   YamlMetadataRepository,
 } from "../../mod.ts";
 
-const here = new URL("./", import.meta.url).pathname;
+const here = `${import.meta.dirname ?? Deno.cwd()}/`;
 const out = Deno.env.get("BOOKS_OUT") ?? `${here}out`;
 
 /** What is counted in a book. */

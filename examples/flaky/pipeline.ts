@@ -18,7 +18,7 @@ import {
   YamlMetadataRepository,
 } from "../../mod.ts";
 
-const here = new URL("./", import.meta.url).pathname;
+const here = `${import.meta.dirname ?? Deno.cwd()}/`;
 const out = Deno.env.get("FLAKY_OUT") ?? `${here}out`;
 
 /** What is known of a book. */

@@ -19,7 +19,7 @@ import {
   YamlMetadataRepository,
 } from "../../mod.ts";
 
-const here = new URL("./", import.meta.url).pathname;
+const here = `${import.meta.dirname ?? Deno.cwd()}/`;
 const out = Deno.env.get("THUMBNAILS_OUT") ?? `${here}out`;
 const scale = 2;
 
