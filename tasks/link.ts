@@ -6,9 +6,10 @@
  *
  * @module
  */
+import { DefinitionError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { KeyMapping } from "./key_mapping.ts";
-import type { Repository } from "../repositories/repository.ts";
+import { isRepository, type Repository } from "../repositories/repository.ts";
 
 /** Which way data flows: into the task, out of it, or (`status`) the task's own bookkeeping; `gate` is for the start only. */
 export type Direction = "in" | "out" | "status" | "gate";
@@ -100,7 +101,7 @@ export function input<R extends Repository, V extends View>(
 ): Link<R, "in", V, Record<never, never>>;
 export function input(repository: Repository, options: InputOptions = {}): Link {
   return {
-    repository,
+    repository: checked(repository, "input"),
     direction: "in",
     start: options.required === false ? "any" : "present",
     expected: false,
@@ -134,7 +135,7 @@ export function output<R extends Repository, V extends View>(
 ): Link<R, "out", V, Record<never, never>>;
 export function output(repository: Repository, options: OutputOptions = {}): Link {
   return {
-    repository,
+    repository: checked(repository, "output"),
     direction: "out",
     start: options.once ? "absent" : "any",
     expected: options.required ?? true,
@@ -145,13 +146,26 @@ export function output(repository: Repository, options: OutputOptions = {}): Lin
   };
 }
 
+/** What was given as a repository, when it is one: modules that import each other in a circle give `undefined`. */
+function checked<R extends Repository>(repository: R, by: string): R {
+  if (isRepository(repository)) return repository;
+  const given = repository === undefined || repository === null
+    ? String(repository)
+    : typeof repository === "object"
+    ? "an object"
+    : `a ${typeof repository}`;
+  throw new DefinitionError(
+    `${by}(...) was given ${given} in place of a repository; see that it is made before the task that links it`,
+  );
+}
+
 function gate(
   repository: Repository,
   start: Gate,
   options: LinkOptions,
 ): Link<Repository, "gate", "none", Record<never, never>> {
   return {
-    repository,
+    repository: checked(repository, start === "present" ? "requires" : "inhibits"),
     direction: "gate",
     start,
     expected: false,
@@ -202,7 +216,7 @@ export function status<R extends Repository>(
   options: LinkOptions = {},
 ): Link<R, "status", "bound", Record<never, never>> {
   return {
-    repository,
+    repository: checked(repository, "status"),
     direction: "status",
     start: "any",
     expected: false,

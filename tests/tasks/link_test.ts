@@ -53,3 +53,15 @@ Deno.test("output takes more repositories whose values go under the same key", (
   assert.deepEqual(output(repository, { cokeyed: { meta } }).cokeyed, { meta });
   assert.deepEqual(output(repository).cokeyed, {});
 });
+
+Deno.test("A link that is given no repository says so", () => {
+  const links: Record<string, (repository: never) => Link> = { input, output, requires, inhibits, status };
+  for (const [by, link] of Object.entries(links)) {
+    assert.throws(() => link(undefined as never), {
+      code: "invalid-definition",
+      message:
+        `${by}(...) was given undefined in place of a repository; see that it is made before the task that links it`,
+    });
+  }
+  assert.throws(() => input({} as never), /^DefinitionError: input\(\.\.\.\) was given an object in place/);
+});
