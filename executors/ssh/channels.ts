@@ -32,7 +32,7 @@ export class Channels {
     this.#client = client;
     this.#free = width;
     // Each channel that is being opened listens for the end of the connection.
-    client.setMaxListeners(0);
+    (client as unknown as { setMaxListeners(count: number): void }).setMaxListeners(0);
     client.once("close", () => {
       this.#closed = true;
       for (const wake of this.#waiting.splice(0)) wake();
