@@ -39,7 +39,12 @@ const fresh = () => ({ task: "bench", job: `job-${next++}`, replica: 0, attempt:
 
 const subjects: Record<string, () => Promise<void>> = {
   async "Deno.Command"() {
-    const options: Deno.CommandOptions = { args: ["-c", SCRIPT], stdin: "null", stdout: "null", stderr: "null" };
+    const options: Deno.CommandOptions = {
+      args: ["-c", SCRIPT],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    };
     await new Deno.Command("/bin/sh", options).spawn().status;
   },
   async "localExecutor"() {

@@ -98,8 +98,10 @@ async function streaming(): Promise<void> {
   await compare(
     "1 GiB streamed in",
     async () => {
-      await (await open()).pipeTo((await Deno.open(`${root}/.tmp`, { write: true, createNew: true })).writable);
-    await Deno.rename(`${root}/.tmp`, `${root}/copy`);
+      await (await open()).pipeTo(
+        (await Deno.open(`${root}/.tmp`, { write: true, createNew: true })).writable,
+      );
+      await Deno.rename(`${root}/.tmp`, `${root}/copy`);
     },
     async () => await repository.put("large", await open()),
     2,

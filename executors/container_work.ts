@@ -21,6 +21,7 @@ export type PullPolicy = "missing" | "always" | "never";
 
 /** A script to run in a container. */
 export interface ContainerWork extends Work {
+  /** That it runs in a container. */
   readonly kind: "container";
   /** Which image: `alpine:3`, `registry.example/team/tool@sha256:…`. */
   readonly image: string;

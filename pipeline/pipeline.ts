@@ -30,7 +30,7 @@ import type {
   TaskExplanation,
   Trace,
 } from "./reports.ts";
-import { Run, type RunOptions } from "./run.ts";
+import { Run, type RunOptions, stateOf } from "./run.ts";
 import type { PipelineState } from "./state.ts";
 import { suggest } from "./suggest.ts";
 
@@ -587,7 +587,8 @@ export class Pipeline implements AsyncDisposable {
     options: { readonly all?: boolean } = {},
   ): Promise<T> {
     await using _open = await this.#hold(undefined, "look");
-    if (this.#run?.state) return await make(this.#run.state, new Map());
+    const current = this.#run && stateOf(this.#run);
+    if (current) return await make(current, new Map());
     const { PipelineState } = await import("./state.ts");
     const state = new PipelineState(this.tasks.values(), {
       onTrouble: () => {},

@@ -36,6 +36,9 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The state behind a run, for reports while it runs; nothing before all repositories were listed. */
+export let stateOf: (run: Run) => PipelineState | undefined;
+
 /** One run of a pipeline. Iterate over it for its events; await `finished` for its end. */
 export class Run implements AsyncIterable<PipelineEvent> {
   /** How it ended. Rejects when the pipeline could not be run at all. */
@@ -52,6 +55,10 @@ export class Run implements AsyncIterable<PipelineEvent> {
   #confirming = false;
   #idle = false;
   #opened = false;
+
+  static {
+    stateOf = (run) => run.#opened ? run.#state : undefined;
+  }
 
   /**
    * Begins the run. `Pipeline.run` calls it.
@@ -102,11 +109,6 @@ export class Run implements AsyncIterable<PipelineEvent> {
       since,
       where,
     }));
-  }
-
-  /** The state behind, for reports while it runs; nothing before all repositories were listed. */
-  get state(): PipelineState | undefined {
-    return this.#opened ? this.#state : undefined;
   }
 
   /** Ends the attempt at a job. Returns whether there was one. */

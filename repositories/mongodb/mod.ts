@@ -7,3 +7,4 @@ export { mongoBlobDriver, type MongoBlobOptions, MongoBlobRepository } from "./b
 export { mongoClient } from "./client.ts";
 export { mongoMetadataDriver, MongoMetadataRepository } from "./metadata.ts";
 export type { MongoOptions, MongoRetry, MongoSource } from "./place.ts";
+export type { Db, MongoClient, MongoClientOptions } from "../../deps/mongodb.ts";
