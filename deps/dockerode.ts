@@ -15,6 +15,8 @@ export interface DockerodeOptions {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
+  /** An agent of Node; without one connections are kept and used again. */
+  readonly agent?: unknown;
 }
 
 /** One call of the API, as dockerode takes it. */

@@ -20,6 +20,8 @@ export interface EngineCall {
   readonly login?: unknown;
   /** Whether the answer is wanted as a stream of Node. */
   readonly stream?: boolean;
+  /** Whether it must not use a connection that is there: an engine that is leaving serves those, and takes no new ones. */
+  readonly fresh?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -62,6 +64,7 @@ export class Engine {
   readonly where: string;
   readonly #endpoint: Endpoint;
   #modem: Modem | undefined;
+  #fresh: Modem | undefined;
 
   /** @param endpoint Where it is. */
   constructor(endpoint: Endpoint) {
@@ -76,13 +79,13 @@ export class Engine {
    * @returns The document, or the stream.
    * @throws {EngineFault} When it failed; the reason of the signal when it was aborted.
    */
-  call<T>(call: EngineCall): Promise<T> {
+  async call<T>(call: EngineCall): Promise<T> {
     call.signal?.throwIfAborted();
+    const modem = call.fresh ? await this.#freshModem() : this.#modem ??= dockerode(this.#endpoint.options);
     const { method, path, query, body, file, login, stream, signal } = call;
-    return new Promise<T>((resolve, reject) => {
+    return await new Promise<T>((resolve, reject) => {
       try {
-        this.#modem ??= dockerode(this.#endpoint.options);
-        this.#modem.dial({
+        modem.dial({
           method,
           path: query ? `${path}?` : path,
           options: { _query: query ?? {}, _body: body ?? {} },
@@ -99,6 +102,12 @@ export class Engine {
         reject(faultOf(error as DialError));
       }
     });
+  }
+
+  async #freshModem(): Promise<Modem> {
+    const { options } = this.#endpoint;
+    const { Agent } = options.protocol === "https" ? await import("node:https") : await import("node:http");
+    return this.#fresh ??= dockerode({ ...options, agent: new Agent({ keepAlive: false }) });
   }
 
   /**

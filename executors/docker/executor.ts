@@ -232,7 +232,13 @@ class DockerExecutor implements Executor<ContainerWork> {
     labelled = readLabels(containers.owner, found.Config.Labels)!,
   ): Promise<RunStatus> {
     const starting = containers.starting(found.Name.replace(/^\//, ""));
-    return this.#told("ask how a run has ended", statusOf(this.#engine, found, labelled, starting));
+    return this.#told(
+      "ask how a run has ended",
+      containers.patiently(
+        () => statusOf(this.#engine, found, labelled, starting),
+        undefined,
+      ),
+    );
   }
 
   async wait(
@@ -242,9 +248,13 @@ class DockerExecutor implements Executor<ContainerWork> {
     options.signal?.throwIfAborted();
     const action = `wait for ${formatAttempt(attempt)} on ${this.name}`;
     const containers = await this.#runs(action);
-    const found = await this.#told(action, containers.of(attempt, options.signal));
+    const { signal } = options;
+    const found = await this.#told(
+      action,
+      containers.patiently(() => containers.of(attempt, signal), signal),
+    );
     if (found === undefined) throw this.#unknown("wait for", attempt);
-    const ended = runs(found) ? await this.#told(action, containers.ended(found.Id, options.signal)) : found;
+    const ended = runs(found) ? await this.#told(action, containers.ended(found.Id, signal)) : found;
     const status = await this.#status(containers, ended ?? found);
     if (ended !== undefined && status.state !== "running") return status;
     const { since, where, notes } = status;

@@ -197,13 +197,14 @@ export class ContainerRuns {
       } catch (error) {
         if (!isAway(error)) throw error;
       }
-      const found = await this.#patiently(() => this.find(id, signal), signal);
+      const found = await this.patiently(() => this.find(id, signal), signal);
       if (!found || !runs(found)) return found;
       signal?.throwIfAborted();
     }
   }
 
-  async #patiently<T>(call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  /** Makes a call again while the engine is away, for as long as a restart may take. */
+  async patiently<T>(call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     const late = performance.now() + PATIENCE;
     for (let pause = 50;; pause = Math.min(pause * 2, 2000)) {
       try {
