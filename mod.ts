@@ -3,7 +3,7 @@
  *
  * A **repository** is a set of keys, each with a value. A **task** is one phase of work, done once for every key it finds in all that it requires.
  * A **pipeline** is an unordered set of tasks; what comes before what follows from the repositories they share. There is no other state: delete
- * data and it is made again.
+ * what a job has left, its outcome included, and it is made again.
  *
  * @example Counting the words of every book in a folder
  * ```ts

@@ -23,6 +23,8 @@ export interface Lease extends AsyncDisposable {
   readonly holder: LeaseHolder;
   /** Whether the holder before has left in order, and nothing of it can be left behind. */
   readonly clean: boolean;
+  /** Whether its file is still the one of that name: where the folder was removed, somebody else can take a lease of the same name. */
+  stands(): Promise<boolean>;
 }
 
 /** How to take a lease. */
@@ -54,19 +56,27 @@ async function readHolder(path: string): Promise<LeaseHolder | undefined> {
   return content !== undefined && "pid" in content ? content : undefined;
 }
 
+/** Whether an open file is the one of a name. */
+async function isNamed(file: Deno.FsFile, path: string): Promise<boolean> {
+  try {
+    const [held, named] = [await file.stat(), await Deno.stat(path)];
+    return held.ino === named.ino && held.dev === named.dev;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /** Opens the file and locks it, when nobody else has; sees to it that it is still the file of that name. */
 async function tryTake(path: string): Promise<Deno.FsFile | undefined> {
   const file = await Deno.open(path, { read: true, write: true, create: true });
   try {
     if (await file.tryLock(true)) {
-      const [held, named] = [await file.stat(), await Deno.stat(path)];
-      if (held.ino === named.ino && held.dev === named.dev) return file;
+      if (await isNamed(file, path)) return file;
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) {
-      file.close();
-      throw error;
-    }
+    file.close();
+    throw error;
   }
   file.close();
   return undefined;
@@ -102,7 +112,7 @@ export async function takeLease(path: string, options: LeaseOptions): Promise<Le
         },
       );
     }
-    if (file) return held(file, isReleased(await read(path)));
+    if (file) return held(file, path, isReleased(await read(path)));
     if (tries < TRIES) {
       await sleep(systemClock, TRY_MS, options.signal);
       continue;
@@ -132,7 +142,7 @@ async function write(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   await file.write(bytes);
 }
 
-async function held(file: Deno.FsFile, clean: boolean): Promise<Lease> {
+async function held(file: Deno.FsFile, path: string, clean: boolean): Promise<Lease> {
   const holder: LeaseHolder = {
     pid: Deno.pid,
     host: hostName(),
@@ -143,6 +153,7 @@ async function held(file: Deno.FsFile, clean: boolean): Promise<Lease> {
   return {
     holder,
     clean,
+    stands: () => isNamed(file, path),
     async [Symbol.asyncDispose]() {
       try {
         await write(file, RELEASED);

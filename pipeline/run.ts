@@ -10,11 +10,15 @@ import type { Key } from "../core/key.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { PipelineEvent, RunSummary, TaskCounts } from "./events.ts";
 import type { KeySet } from "./key_set.ts";
+import type { Lease } from "./lease.ts";
 import type { RunContextOfPipeline } from "./pipeline.ts";
 import type { PipelineState } from "./state.ts";
 
 /** What runs a pipeline: loaded with the first run. */
 type Machinery = typeof import("./run_machinery.ts");
+
+/** How often a run sees whether its lease still stands, in milliseconds. */
+const GUARD_MS = 2000;
 
 /** How to run a pipeline. */
 export interface RunOptions {
@@ -148,6 +152,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
           }),
         );
         if (!lease.clean) await this.#context.sweep(this.#aborter.signal);
+        this.#guard(lease, leasePath, stack);
       }
       stack.use(await this.#context.openRunners(this.#aborter.signal));
       const coordinator = await this.#begin(machinery, stack);
@@ -170,6 +175,21 @@ export class Run implements AsyncIterable<PipelineEvent> {
       }
       throw error;
     }
+  }
+
+  /** Stops when the lease is no longer ours alone. */
+  #guard(lease: Lease, path: string, stack: AsyncDisposableStack): void {
+    const look = async (): Promise<void> => {
+      if (await lease.stands().catch(() => true)) return;
+      clearInterval(timer);
+      if (this.#coordinator) this.#coordinator.tally.stuck++;
+      const message =
+        `The lease at ${path} is gone, so that somebody else can run the pipeline too: stopping; leave the state folder alone while it runs, and run again`;
+      this.#emit({ type: "trouble", at: this.#context.clock.now(), message, error: new Error(message) });
+      this.stop("stop");
+    };
+    const timer = setInterval(look, GUARD_MS);
+    stack.defer(() => clearInterval(timer));
   }
 
   #summary(ended: RunSummary["ended"], began: number): RunSummary {

@@ -149,3 +149,24 @@ Deno.test("A second process is refused, can look, can cancel, can wait; a killed
     assert.equal(await out.text("two"), String(Deno.pid));
     assert.equal(await here.coordinator(), undefined);
   }));
+
+Deno.test("A run whose state folder is taken away stops and says so; the next one completes its work", () =>
+  inFolder(async (folder) => {
+    const { jobs, go, out } = storesIn(folder);
+    await jobs.put("one", "");
+    const run = pipelineIn(folder).run();
+    const troubles: string[] = [];
+    for await (const event of run) {
+      if (event.type === "started") await Deno.remove(`${folder}/state`, { recursive: true });
+      if (event.type === "trouble") troubles.push(event.message);
+    }
+    const { ended, stuck, failed } = await run.finished;
+    assert.deepEqual([ended, stuck, failed], ["stopped", 1, 0]);
+    assert.match(
+      troubles.join("\n"),
+      /^The lease at .* is gone, so that somebody else can run the pipeline too: stopping; /,
+    );
+    await go.put("one", "");
+    assert.equal((await pipelineIn(folder).run().finished).succeeded, 1);
+    assert(await out.has("one"));
+  }));
