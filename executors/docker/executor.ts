@@ -16,7 +16,8 @@ import { Engine } from "./engine.ts";
 import { stateIdentity } from "./identity.ts";
 import { Images } from "./images.ts";
 import { logStream, type NodeStream } from "./logs.ts";
-import { ContainerRuns, runs } from "./runs.ts";
+import { runs } from "./run_faults.ts";
+import { ContainerRuns } from "./runs.ts";
 import { created, type Inspected, statusOf } from "./status.ts";
 
 /** Options of {@linkcode dockerExecutor}. */

@@ -11,6 +11,7 @@ import { containerOf, nameOf, type Owner } from "./container.ts";
 import { type Engine, EngineFault } from "./engine.ts";
 import type { Images } from "./images.ts";
 import { type Archive, archiveOf, type Command, commandOf } from "./script.ts";
+import { isAway, runs, sleep, startFault } from "./run_faults.ts";
 import type { Inspected } from "./status.ts";
 
 /** What `start` needs. */
@@ -267,34 +268,4 @@ export class ContainerRuns {
       return "removed";
     }
   }
-}
-
-/** Whether a container runs, or could go on. */
-export function runs({ State: { Status } }: Inspected): boolean {
-  return Status === "running" || Status === "paused" || Status === "restarting";
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof EngineFault && (error.away || error.status === 503);
-}
-
-/** What it means that the engine would not start a run: mostly a mistake in the task. */
-function startFault(error: unknown): "cannot-start" | "unavailable" {
-  const { status = 500, message } = error as Partial<EngineFault>;
-  return status < 500 || /OCI runtime|runc|mount/i.test(message ?? "") ? "cannot-start" : "unavailable";
-}
-
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
-    if (signal?.aborted) abort();
-    else signal?.addEventListener("abort", abort, { once: true });
-  });
 }
