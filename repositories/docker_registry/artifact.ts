@@ -117,9 +117,9 @@ async function openLayer(
     if (signal?.aborted) return signal.reason;
     return store.explain("read", key)(error instanceof RegistryFault ? error : broken(layer, error));
   };
-  if (whole) return verified(body, layer, explain);
+  if (whole) return verified(body, layer, explain, signal);
   // A registry that knows no ranges sends all of it.
-  return counted(body, response.status === 206 ? 0 : start, last - start + 1, layer, explain);
+  return counted(body, response.status === 206 ? 0 : start, last - start + 1, layer, explain, signal);
 }
 
 /** A part of a body, which must be there whole. Its digest cannot be seen. */
@@ -129,6 +129,7 @@ function counted(
   length: number,
   layer: Descriptor,
   explain: (error: unknown) => unknown,
+  signal: AbortSignal | undefined,
 ): ReadableStream<Bytes> {
   const reader = body.getReader();
   let at = -skip;
@@ -137,6 +138,7 @@ function counted(
       try {
         for (;;) {
           const { done, value } = await reader.read();
+          signal?.throwIfAborted();
           if (done) throw broken(layer, new Error(`${length - at} bytes are missing`));
           const part = value.subarray(Math.max(0, -at), Math.max(0, length - at));
           at += value.length;

@@ -44,12 +44,14 @@ export async function digestOf(bytes: Bytes, algorithm = "sha256"): Promise<stri
  * @param stream The content.
  * @param expected Its digest and its size in bytes.
  * @param explain Turns a fault into what the reader should see.
+ * @param signal Ends it, also when all has come already that is still to be read.
  * @returns The same content. Its end fails with code `io` when it was cut short or differs.
  */
 export function verified(
   stream: ReadableStream<Bytes>,
   expected: { readonly digest: string; readonly size: number },
   explain: (error: unknown) => unknown,
+  signal?: AbortSignal,
 ): ReadableStream<Bytes> {
   const reader = stream.getReader();
   let hash: Hasher | undefined;
@@ -59,6 +61,7 @@ export function verified(
       try {
         hash ??= await hasher(expected.digest.split(":")[0]);
         const { done, value } = await reader.read();
+        signal?.throwIfAborted();
         if (!done) {
           hash.update(value);
           length += value.length;

@@ -151,6 +151,7 @@ async function openBlob(
         if (signal?.aborted) return signal.reason;
         return explain(error instanceof RegistryFault ? error : broken(blob, error));
       },
+      signal,
     );
   } catch (error) {
     throw explain(error);
