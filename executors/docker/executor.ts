@@ -7,53 +7,22 @@ import { type Attempt, formatAttempt } from "../../core/attempt.ts";
 import type { Bytes } from "../../core/bytes.ts";
 import { ExecutorError } from "../../core/errors.ts";
 import { checkKey } from "../../core/key.ts";
-import { parseQuota, type Quota, type QuotaInit } from "../../core/quota.ts";
+import { parseQuota, type Quota } from "../../core/quota.ts";
 import type { ContainerWork } from "../container_work.ts";
 import type { CallOptions, Executor, LogOptions, RunStatus, StartOptions } from "../executor.ts";
 import { type Owner, readLabels } from "./container.ts";
-import { type EndpointOptions, findEndpoint } from "./endpoint.ts";
+import { findEndpoint } from "./endpoint.ts";
 import { Engine } from "./engine.ts";
 import { stateIdentity } from "./identity.ts";
 import { Images } from "./images.ts";
 import { logStream, type NodeStream } from "./logs.ts";
+import { type DockerExecutorOptions, type Listed, machine } from "./options.ts";
 import { runs } from "./run_faults.ts";
 import { ContainerRuns } from "./runs.ts";
 import { created, type Inspected, statusOf } from "./status.ts";
 
-/** Options of {@linkcode dockerExecutor}. */
-export interface DockerExecutorOptions extends EndpointOptions {
-  /** What people call it. Default: `docker`. */
-  readonly name?: string;
-  /** What all its runs together may use. Default: the cores and the memory of this machine when the engine is on it, otherwise no limit. */
-  readonly capacity?: QuotaInit;
-  /** The `config.json` that holds the logins to registries. Default: that of the `docker` command, and the helpers that it names. */
-  readonly registryAuth?: string;
-  /** The word before the names and labels of containers. Default: `datatask`. */
-  readonly label?: string;
-  /** Whether the engine sees the files of this process under the same paths. Default: when it is reached by a socket of this machine. */
-  readonly sharesFiles?: boolean;
-}
-
-/** A container, as the engine lists one. */
-interface Listed {
-  readonly Id: string;
-  readonly Names: readonly string[];
-  readonly Created: number;
-  readonly State: Inspected["State"]["Status"];
-  readonly Labels: Readonly<Record<string, string>>;
-}
-
 /** How many containers are looked at, at once, in a listing. */
 const WIDTH = 8;
-
-function machine(): Quota {
-  try {
-    return { cpu: navigator.hardwareConcurrency, memory: Deno.systemMemoryInfo().total };
-  } catch {
-    // Without --allow-sys the memory is not known, and has no limit.
-    return { cpu: navigator.hardwareConcurrency };
-  }
-}
 
 /**
  * Runs work in containers of a Docker Engine.

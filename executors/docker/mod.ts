@@ -5,4 +5,5 @@
  */
 export type { ContainerMount, ContainerWork, PullPolicy } from "../container_work.ts";
 export type { EndpointOptions } from "./endpoint.ts";
-export { dockerExecutor, type DockerExecutorOptions } from "./executor.ts";
+export { dockerExecutor } from "./executor.ts";
+export type { DockerExecutorOptions } from "./options.ts";
