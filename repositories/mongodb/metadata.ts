@@ -15,7 +15,10 @@ import { type Entry, type MongoOptions, MongoPlace, type MongoSource, SUPPORTS }
 import { watchCollection } from "./watch.ts";
 
 /** How many documents are asked for in one request. */
-const MANY = 1_000;
+const MANY = 500;
+
+/** How many such requests are under way at a time. */
+const ABREAST = 4;
 
 /** How often a write is tried that collides with another of the same new key. */
 const TRIES = 5;
@@ -88,16 +91,18 @@ async function getMany<T>(
 ): Promise<ReadonlyMap<Key, T>> {
   options?.signal?.throwIfAborted();
   const found = new Map<Key, T>();
-  for (let at = 0; at < keys.length; at += MANY) {
-    const some = keys.slice(at, at + MANY);
-    const documents = await place.attempt(
-      "read",
-      undefined,
-      options,
-      () => place.collection().find({ _id: { $in: some } }, { batchSize: MANY }).toArray(),
-    );
-    for (const document of documents) found.set(document._id, fromDocument(document) as T);
-  }
+  let next = 0;
+  // While one answer is read the server works on another.
+  await Promise.all(Array.from({ length: Math.min(ABREAST, Math.ceil(keys.length / MANY)) }, async () => {
+    while (next < keys.length) {
+      const some = keys.slice(next, next += MANY);
+      const read = (): Promise<Entry[]> =>
+        place.collection().find({ _id: { $in: some } }, { batchSize: MANY }).toArray();
+      for (const document of await place.attempt("read", undefined, options, read)) {
+        found.set(document._id, fromDocument(document) as T);
+      }
+    }
+  }));
   return found;
 }
 
