@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { json } from "../../../core/codec.ts";
+import { isDatataskError } from "../../../core/errors.ts";
+import { fallback } from "../../../repositories/combine/fallback.ts";
+import { encoded } from "../../../repositories/encoded.ts";
+import { mongoBlobDriver, MongoMetadataRepository } from "../../../repositories/mongodb/mod.ts";
+import { MetadataRepository } from "../../../repositories/metadata.ts";
+import { connected, freshDatabase, mongodb, test } from "./servers.ts";
+import { LossyProxy } from "./own_server.ts";
+
+test("fallback() puts what MongoDB cannot hold into blobs, and nothing there because of an outage", async (stack) => {
+  const client = await connected(stack);
+  const database = freshDatabase(client, stack);
+  const proxy = stack.use(new LossyProxy(mongodb.get("MONGODB_URL")));
+  const behind = await connected(stack, proxy.url, { serverSelectionTimeoutMS: 1_000 });
+  const first = new MongoMetadataRepository<unknown>(behind, { database, collection: "documents" });
+  const blobs = mongoBlobDriver(client, { database, collection: "large" });
+  const second = new MetadataRepository(encoded(blobs, json));
+  const both = fallback(first, second);
+  await both.prepare();
+  const large = { text: "x".repeat(17 * 2 ** 20) };
+  await both.set("small", { n: 1 });
+  await both.set("large", large);
+  assert.deepEqual([await first.has("small"), await second.has("small")], [true, false]);
+  assert.deepEqual([await first.has("large"), await second.has("large")], [false, true]);
+  assert.deepEqual((await Array.fromAsync(both.keys())).sort(), ["large", "small"]);
+  assert.deepEqual(await both.get("large"), large);
+  await both.set("large", { n: 2 });
+  assert.deepEqual([await first.has("large"), await second.has("large")], [true, false]);
+  proxy.lose = (request) => request.includes("update");
+  await assert.rejects(both.set("outage", { n: 3 }), (error) => isDatataskError(error, "unavailable"));
+  assert.equal(await second.has("outage"), false);
+});
