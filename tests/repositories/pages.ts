@@ -24,7 +24,7 @@ export async function runPage(
   env: Record<string, string> = {},
 ): Promise<void> {
   const text = await Deno.readTextFile(new URL(`docs/${page}`, ROOT));
-  const script = /```ts\n([\s\S]*?)```/.exec(text)![1]!;
+  const script = /```ts(?: ignore)?\n([\s\S]*?)```/.exec(text)![1]!;
   const commands = [...text.matchAll(/^deno run (.*) script\.ts$/gm)].map(([, flags]) => flags!);
   assert(commands[line], `${page} has no line ${line}`);
   const filled = (part: string): string =>
