@@ -60,7 +60,15 @@ export class OwnServer {
     );
     stack.defer(async () => {
       await server.stop();
-      await Deno.remove(server.#folder, { recursive: true });
+      // Sessions of a server that was killed write their last lines when they notice.
+      for (let tries = 1;; tries++) {
+        try {
+          return await Deno.remove(server.#folder, { recursive: true });
+        } catch (error) {
+          if (tries === 50) throw error;
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      }
     });
     await server.up();
     return server;
