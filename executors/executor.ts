@@ -101,6 +101,32 @@ export interface LogOptions extends CallOptions {
   readonly follow?: boolean | undefined;
 }
 
+/** Where a server of this machine listens. */
+export interface AgentServer {
+  /** The address it is bound to: `127.0.0.1`, `0.0.0.0`. */
+  readonly hostname: string;
+  /** Its port. */
+  readonly port: number;
+  /** The address under which others are to find it, where its owner has said so: `https://gate.example/datatask`. */
+  readonly url?: string | undefined;
+  /** Certificates of the authorities that vouch for it, as PEM, when it speaks TLS with one that is not known everywhere. */
+  readonly authorities?: string | undefined;
+}
+
+/** How an executor whose work does not see the files of this machine brings the two together. */
+export interface Reach {
+  /**
+   * A folder for the values of a run, as the run sees it: absolute, writable for the run, its own, and gone once the run is forgotten.
+   * It need not be there before the run starts: the work makes it.
+   */
+  folder(attempt: Attempt, options?: CallOptions): Promise<string>;
+  /**
+   * The address under which runs find a server of this machine: `http://…`, without a slash at the end; or `file:///…`, a file where the
+   * run finds the address at any time, for addresses that may change. Throws with code `cannot-start` when they cannot.
+   */
+  address(server: AgentServer, options?: CallOptions): Promise<string>;
+}
+
 /**
  * Where work runs.
  *
@@ -115,6 +141,8 @@ export interface Executor<in W extends Work = never> {
   readonly capacity: Quota;
   /** What of this machine the work sees: its files under the same paths, or nothing. */
   readonly sees: "files" | "nothing";
+  /** How its work gets at values through the agent. Absent: it cannot. */
+  readonly reach?: Reach | undefined;
   /** Makes ready: folders, connections. `state` is a folder for what must outlive the coordinator. Safe to call twice. */
   open(options: CallOptions & { readonly state: string }): Promise<void>;
   /** Gives back connections and timers. Runs go on. */

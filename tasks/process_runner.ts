@@ -13,7 +13,7 @@ import { recordError } from "./outcome.ts";
 import { Delivery, type NotedOutput } from "./process_delivery.ts";
 import { boundPaths, type Placed, scriptEnvironment, type Slot, slotsOf } from "./process_links.ts";
 import { collectLogs, publishOutputs } from "./process_publish.ts";
-import type { Ending, FoundRun, RunContext, Runner } from "./runner.ts";
+import type { Ending, FoundRun, RunContext, Runner, RunnerOpen } from "./runner.ts";
 import type { Script } from "./script.ts";
 
 /** What a process becomes where it does not run as one, such as in a container. */
@@ -79,7 +79,7 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
   }
 
   /** Makes ready. */
-  async open(options: { readonly state: string; readonly signal?: AbortSignal | undefined }): Promise<void> {
+  async open(options: RunnerOpen): Promise<void> {
     const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
     await this.#plan.executor.open({ ...options, state });
     this.#delivery = new Delivery(`${state}/delivery`, this.#plan.documents, this.#plan.together);

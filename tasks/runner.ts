@@ -10,6 +10,7 @@ import type { Quota } from "../core/quota.ts";
 import type { ResourceUse } from "../executors/executor.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import type { Repository } from "../repositories/repository.ts";
+import type { Agent } from "./agent.ts";
 import type { OutcomeReason, RecordedError } from "./outcome.ts";
 
 /** What tasks share when they run in the same place. Tasks whose pools have one name share it. */
@@ -74,6 +75,16 @@ export interface FoundRun {
   readonly where: string;
 }
 
+/** What a runner gets when it is opened. */
+export interface RunnerOpen {
+  /** A folder for what must outlive the coordinator. */
+  readonly state: string;
+  /** When to stop. */
+  readonly signal?: AbortSignal | undefined;
+  /** Gives the agent of the pipeline, which starts when it is first asked for. Absent: there is none, and what needs it fails. */
+  readonly agent?: (() => Promise<Agent>) | undefined;
+}
+
 /** How the attempts of a task are run. */
 export interface Runner {
   /** Where they run. */
@@ -81,7 +92,7 @@ export interface Runner {
   /** What a run uses when the task does not say. */
   readonly defaultQuota: Quota;
   /** Makes ready. `state` is a folder for what must outlive the coordinator. Safe to call twice. */
-  open?(options: { readonly state: string; readonly signal?: AbortSignal | undefined }): Promise<void>;
+  open?(options: RunnerOpen): Promise<void>;
   /** Gives back what `open` took. */
   close?(): Promise<void>;
   /**

@@ -7,7 +7,7 @@ import type { Attempt } from "../core/attempt.ts";
 import type { Quota } from "../core/quota.ts";
 import type { Executor, Work } from "../executors/executor.ts";
 import type { ProcessPlan, ProcessRunner } from "./process_runner.ts";
-import type { Ending, FoundRun, Pool, RunContext, Runner } from "./runner.ts";
+import type { Ending, FoundRun, Pool, RunContext, Runner, RunnerOpen } from "./runner.ts";
 
 /** How many runs of an executor at once, whatever they need. */
 const WIDTH = 1024;
@@ -49,7 +49,7 @@ class ScriptRunner<W extends Work> implements Runner {
     return this.#runner ? ask(this.#runner) : this.#load().then(ask);
   }
 
-  open(options: { readonly state: string; readonly signal?: AbortSignal | undefined }): Promise<void> {
+  open(options: RunnerOpen): Promise<void> {
     return this.#call((runner) => runner.open(options));
   }
 

@@ -1,0 +1,87 @@
+/**
+ * The contract between what runs attempts and the agent: a server on this machine, through which work that does not see our files reads its inputs and
+ * brings its outputs. The agent keeps nothing; what an attempt may do is what it was admitted with.
+ *
+ * @module
+ */
+import type { Attempt } from "../core/attempt.ts";
+import type { Bytes } from "../core/bytes.ts";
+import type { Codec } from "../core/codec.ts";
+import type { Key } from "../core/key.ts";
+import type { AgentServer } from "../executors/executor.ts";
+import type { Repository } from "../repositories/repository.ts";
+
+/** What an attempt may read under the name of a link. */
+export type GrantedInput =
+  /** One value. */
+  | { readonly kind: "value"; readonly repository: Repository; readonly key: Key }
+  /** Any value of a repository, by its key. */
+  | { readonly kind: "lookup"; readonly repository: Repository }
+  /** Values that come while the attempt runs, each key once; it ends when no more can come. */
+  | {
+    readonly kind: "feed";
+    readonly repository: Repository;
+    readonly keys: (signal: AbortSignal) => AsyncIterable<Key>;
+  };
+
+/** One of many values that an attempt publishes while it runs. */
+export interface GrantedItem {
+  /** What the worker calls it; the same name again is the same item. */
+  readonly name: string;
+  /** The content, in a file of this machine that is the receiver's from now on. */
+  readonly path: string;
+  /** Files of the values that go under the same key, by the name of the cokeyed repository. */
+  readonly cokeyed: Readonly<Record<string, string>>;
+}
+
+/** What an attempt may write under the name of a link. */
+export type GrantedOutput =
+  /** One value, put at a path of this machine: a file, or (`tree`) a folder. It is published from there when the attempt has succeeded. */
+  | { readonly kind: "file"; readonly path: string; readonly tree: boolean }
+  /** Many values, published one at a time while the attempt runs. */
+  | {
+    readonly kind: "items";
+    /** Whether an item is a tree. */
+    readonly tree: boolean;
+    /** The names of the cokeyed repositories. */
+    readonly cokeyed: readonly string[];
+    /** Publishes one; resolves with its key. */
+    readonly publish: (item: GrantedItem, signal: AbortSignal) => Promise<Key>;
+  };
+
+/** What one attempt may do through the agent. */
+export interface Grant {
+  /** Which attempt. */
+  readonly attempt: Attempt;
+  /** How documents become bytes and back. */
+  readonly documents: Codec;
+  /** What it may read, by the name of the link. */
+  readonly inputs: ReadonlyMap<string, GrantedInput>;
+  /** What it may write, by the name of the link; `reports.index` is the cokeyed `index` of `reports`. */
+  readonly outputs: ReadonlyMap<string, GrantedOutput>;
+  /** What else it may fetch: the modules of its body, by their path. Default: nothing. */
+  readonly files?: ((path: string) => Promise<Bytes | undefined>) | undefined;
+}
+
+/** An attempt that was let in. */
+export interface Admission {
+  /** Opens what was granted, and nothing else. The same for every coordinator with the same state folder. No one else may see it. */
+  readonly token: string;
+  /** What comes after the address of the agent in each request of this attempt: `/3f2a…`. */
+  readonly path: string;
+  /** Where the agent listens. */
+  readonly server: AgentServer;
+  /** Shuts the attempt out: its token opens nothing any more. Resolves when the requests under way have ended. */
+  leave(): Promise<void>;
+}
+
+/** The agent, as runners see it. */
+export interface Agent {
+  /**
+   * Lets an attempt in. An attempt that is in already is let in again, with the new grant.
+   *
+   * @param grant What it may do.
+   * @returns What its worker needs to know.
+   */
+  admit(grant: Grant): Promise<Admission>;
+}
