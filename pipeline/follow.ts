@@ -35,12 +35,12 @@ export function follow(options: FollowOptions): AsyncDisposable {
   const work = [...options.state.observer.leaves].map(async (leaf) => {
     const changes = options.eager ? leaf.repository.watch({ signal }) : undefined;
     try {
-      if (changes) return await watch(leaf, changes, signal);
+      if (changes) return await watchAndList(leaf, changes, options, signal);
     } catch (error) {
       if (signal.aborted) return;
       options.onTrouble(leaf, error);
     }
-    await relist(leaf, options, signal);
+    await relist(leaf, options, signal, options.eager ? SHORTEST : 10 * SHORTEST);
   });
   return {
     async [Symbol.asyncDispose]() {
@@ -48,6 +48,27 @@ export function follow(options: FollowOptions): AsyncDisposable {
       await Promise.all(work);
     },
   };
+}
+
+/**
+ * What a watch does not tell is found by a listing now and then: a system tells nothing of what other machines do in a folder that they
+ * share, nor of a link that leads out of it.
+ */
+async function watchAndList(
+  leaf: ObservedKeys,
+  changes: NonNullable<ReturnType<ObservedKeys["repository"]["watch"]>>,
+  options: FollowOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  if (leaf.repository.driver.supports.reach === "process") return await watch(leaf, changes, signal);
+  const over = new AbortController();
+  const listing = relist(leaf, options, AbortSignal.any([signal, over.signal]), LONGEST);
+  try {
+    await watch(leaf, changes, signal);
+  } finally {
+    over.abort();
+    await listing;
+  }
 }
 
 async function watch(
@@ -73,10 +94,10 @@ async function watch(
 
 async function relist(
   leaf: ObservedKeys,
-  { clock, eager, onTrouble }: FollowOptions,
+  { clock, onTrouble }: FollowOptions,
   signal: AbortSignal,
+  shortest: number,
 ): Promise<void> {
-  const shortest = eager ? SHORTEST : 10 * SHORTEST;
   let wait = shortest;
   while (!signal.aborted) {
     await new Promise<void>((resolve) => {

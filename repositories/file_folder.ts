@@ -100,6 +100,16 @@ export class Folder {
     }
   }
 
+  /** What is at a path, not following links, or nothing. */
+  async lookAt(path: string): Promise<Deno.FileInfo | undefined> {
+    try {
+      return await this.files.lstat(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  }
+
   /** What a key's value is, or nothing when there is none of our kind. */
   async find(key: Key, options: OperationOptions | undefined): Promise<Deno.FileInfo | undefined> {
     options?.signal?.throwIfAborted();

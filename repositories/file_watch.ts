@@ -14,6 +14,8 @@ export interface WatchedFolder {
   readonly extension: string;
   /** Makes the folder. */
   make(): Promise<void>;
+  /** Looks at a file, not following links; nothing when there is none. */
+  lookAt(path: string): Promise<Deno.FileInfo | undefined>;
   /** Whether there is a value now. */
   present(key: string): Promise<boolean>;
 }
@@ -45,7 +47,8 @@ export async function* watchFolder(
   signal?.addEventListener("abort", close);
   try {
     if (signal?.aborted) return;
-    for await (const event of watcher) yield* changesOf(folder, event);
+    const events = new FolderEvents(folder);
+    for await (const event of watcher) yield* events.changes(event);
   } finally {
     signal?.removeEventListener("abort", close);
     close();
@@ -66,17 +69,53 @@ function closeOnce(watcher: Deno.FsWatcher): () => void {
   };
 }
 
-async function* changesOf(folder: WatchedFolder, event: Deno.FsEvent): AsyncGenerator<Change, void, void> {
-  if (event.kind === "access") return;
-  if (event.flag === "rescan") return yield "rescan";
-  for (const path of event.paths) {
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    if (path.slice(0, -name.length - 1) !== folder.dir) {
-      if (path === folder.dir && event.kind === "remove") yield "rescan";
-      continue;
+/**
+ * Whether the system tells when a file that was written is closed. Where it does, a file that somebody else makes is a value from then
+ * on: a copy of a large file, or the output of a slow program, is not taken up half-way.
+ */
+const TELLS_CLOSE = Deno.build.os === "linux";
+
+/** Reads what the system tells of one folder. */
+class FolderEvents {
+  readonly #folder: WatchedFolder;
+  /** Files that were made and are not closed yet. */
+  readonly #unfinished = new Set<string>();
+
+  constructor(folder: WatchedFolder) {
+    this.#folder = folder;
+  }
+
+  async *changes(event: Deno.FsEvent): AsyncGenerator<Change, void, void> {
+    if (event.flag === "rescan") {
+      this.#unfinished.clear();
+      return yield "rescan";
     }
-    if (!name.endsWith(folder.extension)) continue;
-    const key = name.slice(0, name.length - folder.extension.length);
-    if (isKey(key)) yield { key, present: await folder.present(key) };
+    const { dir, extension } = this.#folder;
+    for (const path of event.paths) {
+      const name = path.slice(path.lastIndexOf("/") + 1);
+      if (path.slice(0, -name.length - 1) !== dir) {
+        if (path === dir && event.kind === "remove") yield "rescan";
+        continue;
+      }
+      if (!name.endsWith(extension)) continue;
+      const key = name.slice(0, name.length - extension.length);
+      if (!isKey(key) || !await this.#tells(event.kind, path)) continue;
+      yield { key, present: await this.#folder.present(key) };
+    }
+  }
+
+  /** Whether an event says that a value is whole, has changed, or is gone. */
+  async #tells(kind: Deno.FsEvent["kind"], path: string): Promise<boolean> {
+    if (kind === "access") return this.#unfinished.delete(path);
+    if (kind === "modify") return !this.#unfinished.has(path);
+    if (kind !== "create" || !TELLS_CLOSE) {
+      this.#unfinished.delete(path);
+      return true;
+    }
+    const info = await this.#folder.lookAt(path);
+    // A link to a file that was whole before: nobody has written to it since its name has changed.
+    if (!info?.isFile || info.nlink !== 1 || +info.ctime! > +info.mtime!) return true;
+    this.#unfinished.add(path);
+    return false;
   }
 }

@@ -127,6 +127,8 @@ export class FileWriter {
     }
     // The value is there: a second name that stays is rubbish, not a failure.
     await files.remove(path).catch(() => {});
+    // A link alone looks to a watch like a file that somebody has only begun to write; its being closed says that it is whole.
+    await files.open(target, { write: true }).then(closeFile, () => {});
   }
 }
 

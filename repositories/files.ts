@@ -36,6 +36,7 @@ export function fileDriver(dir: string | URL, options: FileOptions = {}): BlobDr
     dir: folder.dir,
     extension: folder.extension,
     make: () => folder.make(),
+    lookAt: (path: string) => folder.lookAt(path),
     present: async (key: Key) => await folder.find(key, undefined) !== undefined,
   };
   return {

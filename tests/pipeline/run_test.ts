@@ -12,6 +12,7 @@ import {
   Session,
 } from "../../mod.ts";
 import { faulty } from "../../testing/faulty.ts";
+import { manualClock } from "../../testing/manual_clock.ts";
 import { blobs, copy, each, inMemory, jobsOf, keysOf, outcomes, runAll, troubles, until } from "./kit.ts";
 
 const hang = ({ signal }: { signal: AbortSignal }): Promise<never> =>
@@ -154,12 +155,43 @@ Deno.test("forever takes up new files", async () => {
     for await (const event of run) {
       if (event.type === "idle" && !put) {
         put = true;
-        await Deno.writeTextFile(`${folder}/a/new.txt`, "from outside");
+        // In one step, as the documentation asks of whoever writes from outside: a listing cannot see that a file is not finished.
+        await Deno.writeTextFile(`${folder}/new.txt`, "from outside");
+        await Deno.rename(`${folder}/new.txt`, `${folder}/a/new.txt`);
       }
       if (event.type === "finished") run.stop("drain");
     }
     await run.finished;
     assert.equal(await Deno.readTextFile(`${folder}/b/new.txt`), "from outside");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("forever finds within minutes what no watch tells: a link that leads out of the folder", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/a`);
+    await Deno.writeTextFile(`${folder}/elsewhere`, "from outside");
+    const a = new FileRepository(`${folder}/a`);
+    const clock = manualClock();
+    const task = functionTask("task", { done: outcomes(), links: { a: input(a) } }, () => {});
+    const run = inMemory([task], { clock }).run({ forever: true });
+    const jobs: string[] = [];
+    let linked: Promise<void> | undefined;
+    for await (const event of run) {
+      if (event.type === "idle") {
+        linked ??= Deno.symlink(`${folder}/elsewhere`, `${folder}/a/pointer`).then(() =>
+          until(() => clock.advance("1m") >= 0 && jobs.length > 0)
+        );
+      }
+      if (event.type !== "finished") continue;
+      jobs.push(event.attempt.job);
+      run.stop("drain");
+    }
+    await run.finished;
+    await linked;
+    assert.deepEqual(jobs, ["pointer"]);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

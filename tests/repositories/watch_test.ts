@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { encodeText } from "../../core/bytes.ts";
 import type { Change } from "../../repositories/driver.ts";
+import type { BlobDriver } from "../../repositories/driver.ts";
+import { directoryDriver } from "../../repositories/directory.ts";
 import { fileDriver } from "../../repositories/files.ts";
 
 /** More than the system keeps for a watcher that does not look. */
@@ -49,4 +51,89 @@ Deno.test("a watch of an absent folder makes it and tells to scan", async () => 
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
+});
+
+/** Watches a folder while something is done there, up to the first change of the key `last`. */
+async function told(
+  make: (dir: string) => { watch?: BlobDriver["watch"] },
+  work: (dir: string) => unknown,
+): Promise<string[]> {
+  const dir = await Deno.makeTempDir();
+  const controller = new AbortController();
+  try {
+    const changes = make(dir).watch!({ signal: controller.signal })[Symbol.asyncIterator]();
+    let next = changes.next();
+    await work(dir);
+    await Deno.writeTextFile(`${dir}/.last`, "");
+    await Deno.rename(`${dir}/.last`, `${dir}/last.txt`);
+    const seen: string[] = [];
+    for (;;) {
+      const { value } = await next as { value: Change };
+      if (value !== "rescan" && value.key === "last") break;
+      seen.push(value === "rescan" ? value : `${value.key} ${value.present}`);
+      next = changes.next();
+    }
+    controller.abort();
+    await changes.return?.();
+    return [...new Set(seen)];
+  } finally {
+    controller.abort();
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+const texts = (dir: string) => fileDriver(dir, { extension: ".txt" });
+
+Deno.test({
+  name: "a file that somebody makes is told when it is closed, not before",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    let file: Deno.FsFile | undefined;
+    const open = await told(texts, async (dir) => {
+      file = await Deno.open(`${dir}/slow.txt`, { write: true, createNew: true });
+      await file.write(encodeText("half"));
+    });
+    file!.close();
+    assert.deepEqual(open, []);
+    const closed = await told(texts, (dir) => Deno.writeTextFile(`${dir}/slow.txt`, "whole"));
+    assert.deepEqual(closed, ["slow true"]);
+  },
+});
+
+Deno.test("a file that is linked, moved in, or written on a condition is told at once", async () => {
+  const elsewhere = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${elsewhere}/a`, "x");
+    assert.deepEqual(await told(texts, (dir) => Deno.link(`${elsewhere}/a`, `${dir}/linked.txt`)), [
+      "linked true",
+    ]);
+    const point = async (dir: string) => {
+      await Deno.writeTextFile(`${dir}/target`, "x");
+      await Deno.symlink(`${dir}/target`, `${dir}/pointer.txt`);
+    };
+    assert.deepEqual(await told(texts, point), ["pointer true"]);
+    assert.deepEqual(await told(texts, (dir) => Deno.rename(`${elsewhere}/a`, `${dir}/moved.txt`)), [
+      "moved true",
+    ]);
+    for (const bytes of ["", "value"]) {
+      const put = (dir: string) => texts(dir).write("mine", encodeText(bytes), { ifAbsent: true });
+      assert.deepEqual(await told(texts, put), ["mine true"]);
+    }
+  } finally {
+    await Deno.remove(elsewhere, { recursive: true });
+  }
+});
+
+Deno.test("a file that is changed where it lies, or removed, is told", async () => {
+  const seen = await told(texts, async (dir) => {
+    await Deno.writeTextFile(`${dir}/a.txt`, "1");
+    await Deno.writeTextFile(`${dir}/a.txt`, "2");
+    await Deno.remove(`${dir}/a.txt`);
+  });
+  assert.equal(seen.at(-1), "a false");
+  const trees = await told(
+    (dir) => directoryDriver(dir, { extension: ".txt" }),
+    (dir) => Deno.mkdir(`${dir}/tree.txt`),
+  );
+  assert.deepEqual(trees, ["tree true"]);
 });
