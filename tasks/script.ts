@@ -42,11 +42,12 @@ export type ScriptValue = string | number | bigint | PathLike | URL | Script | r
 /** The tag of shell scripts. */
 export interface ScriptTag {
   /**
-   * Makes a script. Values become words, quoted; lists become several words; pieces made by `sh` are inserted as they are.
+   * Makes a script. Values become words, quoted, or parts of a word that is in double quotes; lists become several words; pieces made by `sh` are
+   * inserted as they are.
    *
    * The text is taken as it is written: a backslash is the shell's, but for `\${` and `` \` ``, which a template needs.
    *
-   * @throws {DefinitionError} When a value is no text, or stands where the shell would not take it as a word: in quotes, in a comment, in a here-document.
+   * @throws {DefinitionError} When a value is no text, or stands where the shell would not take it as a word: in single quotes, in a comment, in a here-document.
    */
   (strings: TemplateStringsArray, ...values: readonly ScriptValue[]): Script;
   /**
@@ -110,6 +111,14 @@ function words(value: unknown, at: number): string {
   );
 }
 
+/** A value within double quotes: they end before it and begin again after it, so that it is quoted as everywhere else. */
+function withinDouble(value: unknown, at: number): string {
+  if (Array.isArray(value)) {
+    refuse(at, "it is a list, and stands in double quotes, which are one word; remove them");
+  }
+  return `"${words(value, at)}"`;
+}
+
 /** The text of a part as it was written, without the backslashes that only a template needs. */
 function written(raw: string): string {
   return raw.replace(/\\(\\|`|\$\{)/g, (whole, what) => what === "\\" ? whole : what);
@@ -133,7 +142,7 @@ function tag(strings: TemplateStringsArray, ...values: readonly ScriptValue[]): 
     }
     const fault = reader.fault;
     if (fault !== undefined) refuse(i, fault);
-    add(words(value, i));
+    add(place === "double" ? withinDouble(value, i) : words(value, i));
   });
   return new Script(text);
 }

@@ -15,10 +15,8 @@ export type Place =
   | "arithmetic"
   | "here-document";
 
-const FAULTS: Readonly<Record<Exclude<Place, "open">, string>> = {
+const FAULTS: Readonly<Record<Exclude<Place, "open" | "double">, string>> = {
   single: "it stands in single quotes; remove them, values are quoted already",
-  double:
-    "it stands in double quotes; end them before it and begin them again after it, values are quoted already",
   comment: "it stands in a comment, which a line break in it would end; leave it out",
   backtick: "it stands in backticks, where quotes do not hold; write $(…)",
   expansion: "it stands in ${…} of the shell; put it into a variable first, and use that",
@@ -67,6 +65,7 @@ export class ShellReader {
       return "it stands where a here-document says how it ends; write the word itself";
     }
     const { place } = this;
+    if (place === "double") return this.#open.includes("expansion") ? FAULTS.expansion : undefined;
     return place === "open" ? undefined : FAULTS[place];
   }
 

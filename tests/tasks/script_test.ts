@@ -77,6 +77,9 @@ it's "odd \${HOME}
 EOF
 printf '%s.' ${v}`,
           sh`case ${v} in ${v}) printf '%s.' ${v} ;; esac`,
+          sh`printf '%s' "${v}."`,
+          sh`x="$(printf '%s' "${v}.")"; printf '%s' "$x"`,
+          sh`printf '%s' "${v}""."`,
           sh`if [ "$((1 + ${2}))" -eq 3 ]; then printf '%s.' ${v}; fi`,
         ];
         for (const [i, script] of places.entries()) {
@@ -103,6 +106,13 @@ Deno.test("sh keeps backslashes as they were written, but for those a template n
   assert.equal(sh`printf 'a\n\\' \${HOME} \`date\` \$x`.text, "printf 'a\\n\\\\' ${HOME} `date` \\$x");
 });
 
+Deno.test("sh puts a value into double quotes as a part of the word", () => {
+  assert.equal(
+    sh`echo "the $HOME of ${"it's"}, ${2} of ${{ path: "/a b" }}" ${"x"}`.text,
+    `echo "the $HOME of "'it'\\''s'", "'2'" of "'/a b'"" 'x'`,
+  );
+});
+
 Deno.test("sh puts a whole number into arithmetic as it is", () => {
   assert.equal(sh`echo $((${-3} * 2))`.text, "echo $(((-3) * 2))");
 });
@@ -122,7 +132,8 @@ const refused: readonly (readonly [string, () => Script, RegExp])[] = [
   ["a boolean", () => sh`a ${true as unknown as ScriptValue}`, /it is a boolean/],
   ["NUL", () => sh`a ${"x\0y"}`, /NUL character.*pass it in a file/],
   ["single quotes", () => sh`a '${"x"}'`, /in single quotes; remove them/],
-  ["double quotes", () => sh`a "b ${"x"}"`, /in double quotes; end them before it/],
+  ["a list in double quotes", () => sh`a "b ${["x"]}"`, /it is a list, and stands in double quotes/],
+  ["double quotes in an expansion", () => sh`a \${b:-"${"x"}"}`, /in \$\{…\} of the shell/],
   ["a comment", () => sh`a # ${"x"}`, /in a comment/],
   ["backticks", () => sh`a \`b ${"x"}\``, /in backticks.*write \$\(…\)/],
   ["an expansion", () => sh`a \${b:-${"x"}}`, /in \$\{…\} of the shell/],
