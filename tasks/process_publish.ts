@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { LastWords } from "./last_words.ts";
 import type { Attempt } from "../core/attempt.ts";
 import type { Executor } from "../executors/executor.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
@@ -94,31 +95,34 @@ export interface Streams {
  * @param attempt Which run.
  * @param context Where logs go.
  * @param succeeded Whether the streams were published.
+ * @returns The last line that a run that has failed has written; empty when there is none.
  */
 export async function collectLogs(
   streams: Streams,
   attempt: Attempt,
   context: RunContext,
   succeeded: boolean,
-): Promise<void> {
-  if (!context.logs || attempt.replica > 0) return;
+): Promise<string> {
+  if (!context.logs || attempt.replica > 0) return "";
   const { executor, stdout, stderr, mergeStderr } = streams;
   const wanted: ("stdout" | "stderr")[] = [];
   if (!(succeeded && stdout)) wanted.push("stdout");
   if (!mergeStderr && !(succeeded && stderr)) wanted.push("stderr");
-  if (wanted.length === 0) return;
-  if (wanted.length === 1) {
-    return await context.logs.put(attempt.job, await executor.logs(attempt, { stream: wanted[0]! }));
+  if (wanted.length === 0) return "";
+  if (succeeded && wanted.length === 1) {
+    await context.logs.put(attempt.job, await executor.logs(attempt, { stream: wanted[0]! }));
+    return "";
   }
-  const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
+  const lastWords = new LastWords();
   const copy = async (): Promise<void> => {
     for (const stream of wanted) {
-      await (await executor.logs(attempt, { stream })).pipeTo(writable, { preventClose: true });
+      await (await executor.logs(attempt, { stream })).pipeTo(lastWords.writable, { preventClose: true });
     }
-    await writable.close();
+    await lastWords.writable.close();
   };
   await Promise.all([
-    context.logs.put(attempt.job, readable),
-    copy().catch((error) => writable.abort(error).catch(() => {})),
+    context.logs.put(attempt.job, lastWords.readable),
+    copy().catch((error) => lastWords.writable.abort(error).catch(() => {})),
   ]);
+  return lastWords.line;
 }

@@ -236,8 +236,11 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     const verdict = status.exitCode === 0
       ? await this.#publish(attempt, context, outputs)
       : this.#failed(status);
-    await collectLogs(this.#plan, attempt, context, verdict.reason === "succeeded");
+    const said = await collectLogs(this.#plan, attempt, context, verdict.reason === "succeeded");
     if (verdict.reason !== "succeeded") await this.#places().discard(attempt, outputs);
+    // What a script said before it left tells more than its code.
+    const left = status.exitCode !== 0 && status.signal === undefined && status.reason === undefined;
+    if (left && said !== "") return { ...base, ...verdict, error: { name: "ScriptFailed", message: said } };
     return { ...base, ...verdict };
   }
 

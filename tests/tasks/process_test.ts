@@ -192,7 +192,7 @@ Deno.test("processTask throws away what a script that fails has made, and keeps 
   const ending = await bench.run(task);
   assert.equal(ending.reason, "failed");
   assert.equal(ending.exitCode, 7);
-  assert.equal(ending.error?.message, "The script left with code 7");
+  assert.equal(ending.error?.message, "why");
   assert.equal(await out.text("moby-dick"), "old");
   assert.equal(await far.has("moby-dick"), false);
   assert.equal(await bench.logs.text("moby-dick"), "why\n");
