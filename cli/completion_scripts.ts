@@ -48,7 +48,9 @@ ${name}() {
   if [[ $found[1] == ":files" ]]; then _files; return; fi
   local line
   for line in $found; do
-    [[ -n $line ]] && described+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
+    [[ -n $line ]] || continue
+    if [[ $line == *$'\\t'?* ]]; then described+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
+    else described+=("\${\${line%%$'\\t'*}//:/\\\\:}"); fi
   done
   _describe '${command}' described
 }

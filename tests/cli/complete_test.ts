@@ -42,6 +42,62 @@ Deno.test("complete keeps silent when there is nothing to propose, whatever is w
   assert.deepEqual([broken.code, broken.out, broken.err], [0, "", ""]);
 });
 
+/** Runs a line in a shell. */
+async function within(shell: string, ...args: string[]): Promise<string> {
+  const { stdout, stderr, success } = await new Deno.Command(shell, { args, stdin: "null" }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+/** A test in a shell that is not on every machine. */
+function inShell(shell: string): { readonly ignore: boolean } {
+  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  return {
+    ignore: !folders.some((folder) => {
+      try {
+        return Deno.statSync(`${folder}/${shell}`).isFile;
+      } catch {
+        return false;
+      }
+    }),
+  };
+}
+
+Deno.test({
+  name: "the script for zsh completes in zsh",
+  ...inShell("zsh"),
+  async fn() {
+    const script = completionScript("zsh", "dt-of-test", "ask");
+    const out = await within(
+      "zsh",
+      "-fc",
+      `ask() { shift 2; print -r -- "got:$#"$'\\t'"about: $2"; print -r -- "bare" }
+      compdef() {}; _files() { print files }; _describe() { print -rl -- "\${(@P)2}" }
+      ${script}
+      words=(dt-of-test why c); CURRENT=3; _dt_of_test_complete
+      ask() { print ":files" }; _dt_of_test_complete`,
+    );
+    assert.equal(out, "got\\:2:about: c\nbare\nfiles\n");
+  },
+});
+
+Deno.test({
+  name: "the script for fish completes in fish",
+  ...inShell("fish"),
+  async fn() {
+    const script = completionScript("fish", "dt-of-test", "ask");
+    const out = await within(
+      "fish",
+      "--no-config",
+      "-c",
+      `function ask; printf '%s\\tabout %s\\n' c(math (count $argv) - 2) (string join , $argv[3..]); end
+      ${script}
+      complete -C 'dt-of-test why c'`,
+    );
+    assert.equal(out, "c2\tabout why,c\n");
+  },
+});
+
 Deno.test("the script for bash completes in bash", async () => {
   const script = completionScript("bash", "dt-of-test", "ask");
   const child = await new Deno.Command("bash", {
