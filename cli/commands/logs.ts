@@ -1,4 +1,5 @@
 /** `logs`: what a job has written. @module */
+import type { Bytes } from "../../core/bytes.ts";
 import { NotFoundError } from "../../core/errors.ts";
 import { keyOf, taskOf, unknownJob } from "../names.ts";
 import type { Context, FlagsOf } from "../spec.ts";
@@ -18,7 +19,12 @@ export async function run(
     ...(flags.attempt === undefined ? {} : { attempt: flags.attempt }),
   });
   if (log) {
-    for await (const chunk of log) context.io.bytes(chunk);
+    if (!flags.json) { for await (const chunk of log) context.io.bytes(chunk); }
+    else {
+      for await (const line of linesOf(log)) {
+        context.io.out(`${JSON.stringify({ task: task.name, job, line })}\n`);
+      }
+    }
     return 0;
   }
   const { state } = await pipeline.why(task.name, job!);
@@ -31,4 +37,15 @@ export async function run(
         : ""
     }; see "${context.program} why${context.repeat} ${task.name} ${job}"`,
   );
+}
+
+/** The lines of a log, as they come. */
+async function* linesOf(log: ReadableStream<Bytes>): AsyncGenerator<string, void, void> {
+  let rest = "";
+  for await (const text of log.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split(/\r?\n/);
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
 }

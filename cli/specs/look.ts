@@ -49,6 +49,7 @@ export const LOGS = command({
   flags: {
     follow: { kind: "boolean", short: "f", brief: "Go on until the job has ended" },
     attempt: { kind: "number", brief: "Of which attempt; default: the last", placeholder: "N" },
+    json: { kind: "boolean", brief: "Print each line of it as a line of JSON" },
   },
   examples: [
     ["logs summary moby-dick", "the last attempt"],

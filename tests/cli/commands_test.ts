@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { functionTask, input, MemoryBlobRepository, MemoryMetadataRepository, Pipeline } from "../../mod.ts";
 import { cli, toy } from "./held_io.ts";
 
 /** A pipeline that has run: `emma` is done, `bad-1` has failed, `lost` was never counted. */
@@ -272,6 +273,28 @@ Deno.test("cancel says that a job does not run", async () => {
     2,
     'datatask: Cannot cancel job "emma" of task count: it is not running; see "dt why count emma"\n',
   ]);
+});
+
+Deno.test("logs --json prints each line as JSON", async () => {
+  const books = new MemoryBlobRepository("books");
+  await books.put("emma", "x");
+  const logs = new MemoryBlobRepository("logs");
+  const say = functionTask(
+    "say",
+    { done: new MemoryMetadataRepository("done"), links: { books: input(books) }, logs },
+    ({ log }) => {
+      log('one "é"');
+      log("two");
+    },
+  );
+  const it = { pipeline: new Pipeline({ tasks: [say], state: null }) };
+  await it.pipeline.run().finished;
+  assert.match((await cli(["logs", "say", "emma"], it)).out, /one "é"\n.*two\n$/);
+  const { out } = await cli(["logs", "say", "emma", "--json"], it);
+  const lines = out.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(lines.map(({ task, job }) => [task, job]), [["say", "emma"], ["say", "emma"]]);
+  assert.match(lines[0].line, /one "é"$/);
+  assert.match(lines[1].line, /two$/);
 });
 
 Deno.test("logs says that there is none", async () => {

@@ -6,7 +6,7 @@ import { needs } from "../../../testing/needs.ts";
 import { BUCKET, client, endpoint, objectsUnder, place, s3Test, uploadsUnder } from "./server.ts";
 import { FaultyProxy, type Seen } from "./proxy.ts";
 
-const program = needs("s3-program");
+const program = needs("s3-program", ["S3_ENDPOINT", "S3_PROGRAM"]);
 
 /** A repository behind a proxy, and one that is not. */
 async function behindProxy(
