@@ -13,7 +13,13 @@ const SERVICES: Readonly<Record<string, readonly string[]>> = {
   "s3": ["S3_URL"],
   "docker": ["DOCKER_SOCKET"],
   "ssh": ["SSH_URL"],
-  "kubernetes": ["KUBECONFIG"],
+  "kubernetes": [
+    "KUBERNETES_TEST_CONFIG",
+    "KUBERNETES_TEST_IMAGE",
+    "KUBERNETES_DENO_IMAGE",
+    "KUBERNETES_HOST_ADDRESS",
+  ],
+  "kubernetes-faults": ["KUBERNETES_PROGRAM"],
 };
 
 /** A service that tests need. */
