@@ -40,6 +40,9 @@ const context: RunContext = {
   logs: undefined,
   located: () => {},
   published: () => {},
+  feed: () => {
+    throw new Error("this task has no streaming input");
+  },
   clock: systemClock,
 };
 const modem = dockerode({ socketPath: socket });

@@ -31,6 +31,9 @@ const context: RunContext = {
   logs: undefined,
   located: () => {},
   published: () => {},
+  feed: () => {
+    throw new Error("this task has no streaming input");
+  },
   clock: systemClock,
 };
 const work: ProcessWork = { kind: "process", script: SCRIPT, environment: {}, mergeStderr: true, notes: {} };

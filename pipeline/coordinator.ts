@@ -5,7 +5,7 @@
  */
 import { type Attempt, formatAttempt } from "../core/attempt.ts";
 import type { Clock } from "../core/clock.ts";
-import { describeError } from "../core/errors.ts";
+import { DatataskError, describeError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { Quota } from "../core/quota.ts";
 import type { Random } from "../core/random.ts";
@@ -15,9 +15,10 @@ import { findRuns, recallAttempts } from "./adoption.ts";
 import type { PipelineEvent } from "./events.ts";
 import { Flight } from "./flight.ts";
 import { FlightContext } from "./flight_context.ts";
-import type { KeySet } from "./key_set.ts";
+import { difference, intersection, KeySet } from "./key_set.ts";
 import { Line } from "./line.ts";
 import { type Action, plan } from "./plan.ts";
+import type { Movers } from "./prospects.ts";
 import { Recorder } from "./recorder.ts";
 import { INFRASTRUCTURE, retryDelay } from "./retry.ts";
 import type { PipelineState } from "./state.ts";
@@ -56,6 +57,8 @@ export class Coordinator {
   readonly #byName: ReadonlyMap<string, Line>;
   readonly #recorder: Recorder;
   readonly #timers = new Set<() => void>();
+  /** Attempts that were stopped because what they wait for cannot come in this run. */
+  readonly #stranded = new Set<Flight>();
   #running = 0;
   #closing = 0;
   #scheduled = false;
@@ -178,13 +181,62 @@ export class Coordinator {
 
   #pass(): void {
     if (this.#over) return;
-    if (!this.#draining) this.#act();
+    const acted = !this.#draining && this.#act();
+    if (!this.#init.state.busy && !acted) this.#settleFeeds();
     const still = this.#running === 0 && this.#closing === 0 && this.#timers.size === 0;
     if (still && !this.#scheduled && (this.#draining || !this.#init.state.busy)) this.#init.onQuiet();
   }
 
-  /** Makes a plan, and does what it says. */
-  #act(): void {
+  /** Ends the streams to which nothing can come any more. */
+  #settleFeeds(): void {
+    const { feeds } = this.#init.state;
+    const waiting = [...feeds.open].filter(({ feed }) => feed.waiting);
+    if (waiting.length === 0) return;
+    const movers = this.#movers(({ live }) => live.set);
+    if (feeds.settle(movers) > 0) return;
+    const idle = this.#closing === 0 && this.#timers.size === 0 && !this.#scheduled;
+    const runs = new Set(waiting.map(({ task, job, replica }) => `${task.task.name} ${job} ${replica}`));
+    if (!idle || runs.size < this.#running) return;
+    // All that run wait, each for another: nothing can happen any more by itself.
+    const held = (task: TaskState): KeySet[] =>
+      waiting.filter((open) => open.task === task).map(({ job }) => KeySet.of(job));
+    const others = this.#movers((task) => difference(task.live.set, held(task)));
+    if (!this.#draining && feeds.settle(others, 1) > 0) return;
+    for (const { task, job, replica, link } of waiting) this.#strand(task, job, replica, link);
+  }
+
+  /** Which jobs can go on, as far as this run is concerned. */
+  #movers(live: Movers["live"]): Movers {
+    const { only } = this.#init;
+    const out = ({ selected, task }: TaskState): boolean => !selected || task.disabled;
+    return {
+      live,
+      startable: (state, jobs) => {
+        if (out(state)) return new KeySet();
+        return only ? intersection([jobs, only.get(state.task.name) ?? new KeySet()]) : jobs;
+      },
+      unrestricted: (state) => !out(state) && !only,
+    };
+  }
+
+  /** Stops an attempt that waits for what cannot come in this run: it does not count, and the next run starts it again. */
+  #strand(state: TaskState, job: number, replica: number, link: string): void {
+    const line = this.#byName.get(state.task.name)!;
+    const flight = replica === 0 ? line.flights.get(job) : line.replicas.get(job)?.get(replica);
+    if (!flight || flight.stopped) return;
+    if (!this.#draining && replica === 0) {
+      this.#stranded.add(flight);
+      const makers = this.#init.state.feeds.makers(state, link).map((maker) => maker.state.task.name);
+      const message =
+        `Cannot go on with job "${flight.attempt.job}" of task ${state.task.name}; it is left for the next run`;
+      const why = `its stream ${link} waits for ${makers.join(" and ")}, which cannot go on in this run`;
+      this.#trouble(state, job, message, new DatataskError("unavailable", why));
+    }
+    flight.stop("shutdown");
+  }
+
+  /** Makes a plan, and does what it says. Returns whether it said anything. */
+  #act(): boolean {
     const { actions, overtakes } = plan({
       tasks: this.#lines.map((line) => line.planTask()),
       pools: new Map(this.#lines.map(({ state: { task: { runner: { pool } } } }) => [pool.name, pool])),
@@ -203,6 +255,7 @@ export class Coordinator {
       rate!.armed = true;
       this.#later(wait, () => rate!.armed = false);
     }
+    return actions.length > 0;
   }
 
   /** Plans again in a while. */
@@ -297,7 +350,10 @@ export class Coordinator {
     }
     if (ending.reason === "shut-down" || ending.reason === "gave-way") {
       this.#inBackground(async () => await ending.release?.());
-      return this.#land(line, flight, "the coordinator is leaving");
+      if (!this.#stranded.delete(flight)) return this.#land(line, flight, "the coordinator is leaving");
+      this.tally.stuck++;
+      this.#delay(line, flight.job, Infinity);
+      return this.#land(line, flight, "what it waits for cannot come in this run");
     }
     this.#closing++;
     this.#record(line, flight, ending).finally(() => {

@@ -71,3 +71,25 @@ export function butNot(source: LiveSet, others: readonly LiveSet[]): LiveSet {
     () => difference(source.set, others.map(({ set }) => set)),
   );
 }
+
+/** All members of a set while another one has any; none while it has none. */
+export class AnyOrNone extends SubscribableSet {
+  /**
+   * @param all What is in.
+   * @param gate Whether it is.
+   */
+  constructor(all: LiveSet, gate: LiveSet) {
+    super();
+    const open = (): boolean => gate.set.size > 0;
+    let was = open();
+    if (was) this.set = all.set.clone();
+    all.subscribe((ids) => {
+      if (open()) { for (const id of ids) this.put(id, all.set.has(id)); }
+    });
+    gate.subscribe(() => {
+      if (open() === was) return;
+      was = open();
+      this.replace(was ? all.set.clone() : new KeySet());
+    });
+  }
+}

@@ -49,9 +49,28 @@ export function faultsOf({ name, tasks, state, resources }: Definition): string[
         `Task ${task.name} starts processes that outlive the coordinator, which needs a state folder; leave out { state: null }`,
       );
     }
-    faults.push(...quotaFaults(task, resources));
+    faults.push(...quotaFaults(task, resources), ...streamFaults(task, tasks));
   }
   return faults;
+}
+
+/** A stream of keys that were allocated needs somebody who allocates them. */
+function streamFaults(task: Task, tasks: readonly Task[]): string[] {
+  return Object.entries(task.links).flatMap(([link, { stream, repository }]) => {
+    if (stream?.of?.kind !== "allocated") return [];
+    const stores = repository.footprint();
+    const allocates = tasks.some((other) =>
+      Object.values(other.links).some((output) =>
+        (output.items?.keys === "allocated" || output.key?.kind === "allocated") &&
+        [output.repository, ...Object.values(output.cokeyed)].some((written) =>
+          [...written.footprint().keys()].some((store) => stores.has(store))
+        )
+      )
+    );
+    return allocates ? [] : [
+      `Link ${task.name}.${link} finds items by the job that their keys were allocated for, but no task allocates keys in ${repository.name}; see that its outputs(...) has no { keys }`,
+    ];
+  });
 }
 
 /** No two tasks, and no two kinds of outcome, share a store. `seen` has the stores of the tasks before. */

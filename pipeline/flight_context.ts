@@ -62,6 +62,12 @@ export class FlightContext implements RunContext {
     this.#init.emit({ type: "located", at: this.#init.clock.now(), attempt: this.#flight.attempt, where });
   }
 
+  feed(link: string, signal?: AbortSignal): AsyncIterableIterator<Key> {
+    const { state, job, attempt: { replica }, signal: own } = this.#flight;
+    const either = signal ? AbortSignal.any([own, signal]) : own;
+    return this.#init.state.feeds.feed(state, link, { job, replica }, either);
+  }
+
   published(repository: Repository, key: Key): void {
     this.#init.state.observer.announce(repository, key, true);
   }

@@ -16,7 +16,12 @@ export async function forced(task: Task, job: Key): Promise<Task> {
   const chosen = new MemoryBlobRepository(`the job that is launched by force`);
   await chosen.put(job, new Uint8Array());
   const free = (links: Links): Links =>
-    Object.fromEntries(Object.entries(links).map(([name, link]) => [name, { ...link, start: "any" }]));
+    Object.fromEntries(
+      Object.entries(links).map(([name, link]) => [
+        name,
+        { ...link, start: "any", stream: link.stream && { ...link.stream, first: false } },
+      ]),
+    );
   const links = { ...free(task.links), [FORCED]: requires(chosen) };
   // `done` goes on to keep it from starting: that is what ends it.
   return { ...task, links, allLinks: { ...task.allLinks, ...links } };

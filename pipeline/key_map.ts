@@ -4,25 +4,35 @@
  * @module
  */
 import { checkKey, type Key } from "../core/key.ts";
-import type { MetadataRepository } from "../repositories/metadata.ts";
-import type { Task } from "../tasks/task.ts";
 import type { KeySpace } from "./key_space.ts";
 import { type LiveSet, SubscribableSet } from "./observed.ts";
 
 /** What maps need of the pipeline around them. */
 export interface KeyMapContext {
   readonly keys: KeySpace;
-  /** Says that a mapping failed. */
-  readonly onTrouble: (task: string, job: Key, error: unknown) => void;
   /** Runs something in the background that must end before the pipeline is quiet. */
   readonly background: (work: Promise<void>) => void;
 }
 
+/** What is mapped to what. */
+export interface KeyMapInit {
+  /** What is mapped, for errors: `link summary.author`. */
+  readonly name: string;
+  /** The jobs to map, or the items. */
+  readonly domain: LiveSet;
+  /** Finds the key of a job. */
+  readonly find: (job: Key) => Key | undefined | Promise<Key | undefined>;
+  /** The keys of the repository whose documents are read, where they are: told when a document changes. */
+  readonly document?: LiveSet | undefined;
+  /** Which document is read for a job, where it is not the job's own. */
+  readonly source?: KeyMap | undefined;
+  /** Says that a mapping failed. */
+  readonly onTrouble: (job: Key, error: unknown) => void;
+}
+
 /** The keys of one link, by job; a job is mapped when it enters the domain, and again when the document it depends on changes. */
 export class KeyMap {
-  readonly #task: Task;
-  readonly #link: string;
-  readonly #maps: ReadonlyMap<string, KeyMap>;
+  readonly #init: KeyMapInit;
   readonly #context: KeyMapContext;
   readonly #targets = new Map<number, number>();
   readonly #asking = new Map<number, { again: boolean }>();
@@ -30,38 +40,24 @@ export class KeyMap {
   readonly #listeners: ((job: number, before: number | undefined) => void)[] = [];
 
   /**
-   * @param task The task.
-   * @param link The name of the link.
-   * @param domain The jobs to map.
-   * @param maps The maps of the task's other links, made before this one.
-   * @param document The keys of the repository the mapping reads, when it reads one: told when a document changes.
+   * @param init What is mapped to what.
    * @param context The pipeline around.
    */
-  constructor(
-    task: Task,
-    link: string,
-    domain: LiveSet,
-    maps: ReadonlyMap<string, KeyMap>,
-    document: LiveSet | undefined,
-    context: KeyMapContext,
-  ) {
-    this.#task = task;
-    this.#link = link;
-    this.#maps = maps;
+  constructor(init: KeyMapInit, context: KeyMapContext) {
+    this.#init = init;
     this.#context = context;
+    const { domain, document, source } = init;
     const mapAll = (ids: Iterable<number>): void => {
       for (const id of ids) if (domain.set.has(id) && !this.#targets.has(id)) this.#map(id);
     };
     domain.subscribe(mapAll);
     mapAll(domain.set);
-    const source = task.links[link]!.key!.link;
-    const sourceMap = source === undefined ? undefined : maps.get(source);
     document?.subscribe((ids) => {
       for (const id of ids) {
-        for (const job of sourceMap ? sourceMap.jobs(id) : [id]) if (domain.set.has(job)) this.#map(job);
+        for (const job of source ? source.jobs(id) : [id]) if (domain.set.has(job)) this.#map(job);
       }
     });
-    sourceMap?.subscribe((job) => domain.set.has(job) && this.#map(job));
+    source?.subscribe((job) => domain.set.has(job) && this.#map(job));
   }
 
   /** The key of a job, by number. */
@@ -80,17 +76,17 @@ export class KeyMap {
   }
 
   #map(id: number): void {
-    const { keys, onTrouble, background } = this.#context;
+    const { keys, background } = this.#context;
     const job = keys.key(id);
     const fail = (error: unknown): void => {
       this.#take(id, undefined);
-      onTrouble(this.#task.name, job, error);
+      this.#init.onTrouble(job, error);
     };
     // Asked anew while an answer is on its way: only the last answer counts.
     const asking = this.#asking.get(id);
     if (asking) return void (asking.again = true);
     try {
-      const key = this.#key(this.#link, job);
+      const key = this.#init.find(job);
       if (!(key instanceof Promise)) return this.#take(id, key);
       const state = { again: false };
       this.#asking.set(id, state);
@@ -111,28 +107,11 @@ export class KeyMap {
     }
   }
 
-  #key(link: string, job: Key): Key | undefined | Promise<Key | undefined> {
-    const { links, name } = this.#task;
-    const mapping = links[link]!.key;
-    if (!mapping) return job;
-    return mapping.map(job, {
-      task: name,
-      link,
-      value: async (source) => {
-        const id = this.#maps.get(source)?.target(this.#context.keys.id(job));
-        const key = links[source]!.key ? (id === undefined ? undefined : this.#context.keys.key(id)) : job;
-        return key === undefined
-          ? undefined
-          : await (links[source]!.repository as MetadataRepository).find(key);
-      },
-    });
-  }
-
   #take(job: number, key: Key | undefined): void {
     const before = this.#targets.get(job);
     const target = key === undefined
       ? undefined
-      : this.#context.keys.id(checkKey(key, "use", `link ${this.#task.name}.${this.#link}`));
+      : this.#context.keys.id(checkKey(key, "use", this.#init.name));
     if (target === before) return;
     if (before !== undefined) this.#jobs.get(before)?.delete(job);
     if (target === undefined) this.#targets.delete(job);

@@ -15,6 +15,13 @@ export class KeySet {
     this.#size = count(words);
   }
 
+  /** A set of these. */
+  static of(...ids: readonly number[]): KeySet {
+    const set = new KeySet();
+    for (const id of ids) set.add(id);
+    return set;
+  }
+
   /** How many there are. */
   get size(): number {
     return this.#size;

@@ -5,11 +5,13 @@
  */
 import type { Key } from "../core/key.ts";
 import type { Repository, SkippedNames } from "../repositories/repository.ts";
+import { itemJob } from "../tasks/item_keys.ts";
 import type { Task } from "../tasks/task.ts";
 import type { TaskCounts } from "./events.ts";
 import type { KeyMapContext } from "./key_map.ts";
 import { difference } from "./key_set.ts";
 import { KeySpace } from "./key_space.ts";
+import { Feeds } from "./feeds.ts";
 import { Observer } from "./observer.ts";
 import { type Producer, TaskState } from "./task_state.ts";
 
@@ -23,15 +25,26 @@ export interface StateOptions {
   readonly onSettled: () => void;
 }
 
+/** A task that writes into a store. */
+interface Output {
+  readonly store: string;
+  readonly producer: Producer;
+}
+
 /** The state of a pipeline. */
 export class PipelineState implements KeyMapContext {
   readonly keys: KeySpace = new KeySpace();
   readonly observer: Observer;
   /** In the order of the flow: who makes before who reads. */
   readonly tasks: readonly TaskState[];
+  /** Streaming inputs of the jobs that run. */
+  readonly feeds: Feeds;
   readonly #options: StateOptions;
   readonly #byName = new Map<string, TaskState>();
-  readonly #outputs: { readonly store: string; readonly producer: Producer }[] = [];
+  /** Who makes what, for those who wait for its success. */
+  readonly #outputs: Output[] = [];
+  /** Who writes what at all. */
+  readonly #written: Output[] = [];
   #pending = 0;
 
   constructor(tasks: Iterable<Task>, options: StateOptions) {
@@ -50,6 +63,7 @@ export class PipelineState implements KeyMapContext {
       this.#byName.set(state.task.name, state);
       this.#noteOutputs(state);
     }
+    this.feeds = new Feeds(this, options.onSettled);
     for (const state of this.tasks) state.prepare();
     for (const state of this.tasks) state.wire();
   }
@@ -66,13 +80,27 @@ export class PipelineState implements KeyMapContext {
 
   /** Who makes what is in a repository, but for one task itself. */
   producers(repository: Repository, reader: TaskState): Producer[] {
-    const stores = repository.footprint();
-    const found = this.#outputs.filter(({ store, producer }) =>
-      stores.has(store) && producer.state !== reader
-    ).map((o) => o.producer);
-    return found.filter((producer, i) =>
-      found.findIndex((p) => p.state === producer.state && p.link === producer.link) === i
-    );
+    return among(this.#outputs, repository).filter((producer) => producer.state !== reader);
+  }
+
+  /** Who writes into a repository in the course of a job, whether anybody waits for its success or not. */
+  makers(repository: Repository): Producer[] {
+    return among(this.#written, repository);
+  }
+
+  /** The job that a key was allocated for, by whichever task writes into the repository. */
+  allocatedFor(repository: Repository, key: Key): Key | undefined {
+    for (const { state: { task }, link } of this.makers(repository)) {
+      const { items, key: mapping } = task.links[link]!;
+      const place = { task: task.name, link };
+      const job = items?.keys === "allocated"
+        ? itemJob(place, key)
+        : mapping?.kind === "allocated"
+        ? mapping.reverse?.(key, place)
+        : undefined;
+      if (job !== undefined) return job;
+    }
+    return undefined;
   }
 
   /** Lists every repository. */
@@ -112,12 +140,16 @@ export class PipelineState implements KeyMapContext {
     return Object.fromEntries(this.tasks.map((state) => [state.task.name, state.counts()]));
   }
 
-  onTrouble = (task: string, job: Key, error: unknown): void => {
+  /** Says that the key of a job (or, with `link`, of an item) could not be found. */
+  onTrouble = (task: string, job: Key, error: unknown, link?: string): void => {
     const reason = error instanceof Error ? error.message : String(error);
+    const what = link === undefined
+      ? `the keys of job "${job}" of task ${task}`
+      : `the job that item "${job}" of ${task}.${link} is for`;
     this.#options.onTrouble({
       task,
-      job,
-      message: `Cannot find the keys of job "${job}" of task ${task}: ${reason}`,
+      ...(link === undefined && { job }),
+      message: `Cannot find ${what}: ${reason}`,
       error,
     });
   };
@@ -133,16 +165,27 @@ export class PipelineState implements KeyMapContext {
   /** Data that may be used while it grows, and tasks that are left out, gate nobody. */
   #noteOutputs(state: TaskState): void {
     const { task } = state;
-    if (task.longRunning || task.disabled) return;
+    if (task.disabled) return;
     for (const [link, { direction, gated, repository, cokeyed }] of Object.entries(task.links)) {
-      if (direction !== "out" || !gated) continue;
+      if (direction !== "out") continue;
       for (const written of [repository, ...Object.values(cokeyed)]) {
         for (const store of written.footprint().keys()) {
-          this.#outputs.push({ store, producer: { state, link } });
+          const output = { store, producer: { state, link } };
+          this.#written.push(output);
+          if (gated && !task.longRunning) this.#outputs.push(output);
         }
       }
     }
   }
+}
+
+/** Who writes into a repository, each once. */
+function among(outputs: readonly Output[], repository: Repository): Producer[] {
+  const stores = repository.footprint();
+  const found = outputs.filter(({ store }) => stores.has(store)).map(({ producer }) => producer);
+  return found.filter((producer, i) =>
+    found.findIndex((p) => p.state === producer.state && p.link === producer.link) === i
+  );
 }
 
 /** Tasks so that who makes comes before who reads; circles are left in the order given. */

@@ -4,11 +4,13 @@
  * @module
  */
 import { Repository } from "../repositories/repository.ts";
+import { itemDocument } from "../tasks/item_keys.ts";
 import type { Link } from "../tasks/link.ts";
 import type { Task } from "../tasks/task.ts";
-import { allOf, anyOf, butNot } from "./derived_set.ts";
 import type { TaskCounts } from "./events.ts";
-import { JobsByKey, KeyMap, KeysByJob } from "./key_map.ts";
+import { allOf, anyOf, AnyOrNone, butNot } from "./derived_set.ts";
+import { JobsByKey, type KeyMap, KeysByJob } from "./key_map.ts";
+import { mapOf, relationOf } from "./key_maps.ts";
 import { difference, intersection, KeySet, union } from "./key_set.ts";
 import { type LiveSet, SubscribableSet } from "./observed.ts";
 import type { PipelineState } from "./state.ts";
@@ -59,6 +61,7 @@ export class TaskState {
   selected = true;
   readonly #state: PipelineState;
   readonly #maps = new Map<string, KeyMap>();
+  readonly #relations = new Map<string, KeyMap | undefined>();
 
   constructor(task: Task, state: PipelineState) {
     this.task = task;
@@ -92,11 +95,13 @@ export class TaskState {
     const keyed = Object.keys(task.links).filter((link) => task.links[link]!.key).sort((a, b) =>
       depth(a) - depth(b)
     );
-    for (const link of keyed) {
-      const source = task.links[link]!.key!.link;
-      const document = source === undefined ? undefined : observer.observe(task.links[source]!.repository);
-      this.#maps.set(link, new KeyMap(task, link, mapped, this.#maps, document, this.#state));
-    }
+    for (const link of keyed) this.#maps.set(link, mapOf(this.#state, task, link, mapped, this.#maps));
+  }
+
+  /** Which key each item of a streaming input is for; nothing when every item is for every job. */
+  relation(link: string): KeyMap | undefined {
+    if (!this.#relations.has(link)) this.#relations.set(link, relationOf(this.#state, this.task, link));
+    return this.#relations.get(link);
   }
 
   /** Makes the terms and the ready set. */
@@ -119,7 +124,10 @@ export class TaskState {
         });
       }
     }
-    for (const [name, link] of Object.entries(task.links)) this.#gate(name, link);
+    for (const [name, link] of Object.entries(task.links)) {
+      if (link.gated) this.#gate(name, link);
+      if (link.stream) this.#stream(name, link);
+    }
     this.ready = butNot(allOf(this.required.map((term) => term.jobs)), [
       ...this.inhibiting.map((term) => term.jobs),
       this.live,
@@ -225,6 +233,20 @@ export class TaskState {
     if (free.length === 0 || made.length === 0) return [];
     const observe = (repository: Repository): LiveSet => observer.observe(repository);
     return [butNot(anyOf(free.map(observe)), made.map(observe))];
+  }
+
+  /** Items are followed from the beginning; a job may have to wait for the first. */
+  #stream(name: string, link: Link): void {
+    const { observer } = this.#state;
+    const items = observer.observe(link.repository);
+    const { of, first } = link.stream!;
+    if (of?.link !== undefined) observer.observe(itemDocument(this.task.links, name, of.link)!);
+    if (!first) return;
+    const relation = this.relation(name);
+    const jobs = relation
+      ? this.#jobs(name, new KeysByJob(relation, items))
+      : new AnyOrNone(this.domain, items);
+    this.required.push({ link: name, jobs, producers: [] });
   }
 
   /** A job waits for the success of whoever makes what it reads; of several makers, one is enough. */

@@ -10,7 +10,9 @@ import type { OperationOptions, TreeEntry } from "../repositories/driver.ts";
 import type { FilesystemRepository } from "../repositories/filesystem.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
 import type { Repository } from "../repositories/repository.ts";
+import type { BoundStream, Items, Lookup } from "./bound_many.ts";
 import type { Direction, Link, Links } from "./link.ts";
+import type { ItemsLink } from "./many.ts";
 
 /** A repository bound to one key. */
 export interface BoundKey {
@@ -79,12 +81,15 @@ export type BoundOutput<R extends Repository> = R extends BlobRepository ? Bound
   : BoundKey;
 
 /** What a link becomes for a body. */
-export type BoundLink<K extends Link> = K extends Link<infer R, infer D, infer V, infer C>
-  ? V extends "key" ? Key
-  : V extends "value" ? (R extends MetadataRepository<infer T> ? T : never)
-  : V extends "none" ? never
-  : D extends "in" ? BoundInput<R>
-  : BoundOutput<R> & { readonly [N in keyof C]: BoundOutput<C[N]> }
+export type BoundLink<K extends Link> = K extends ItemsLink<infer R, infer C, infer N, infer A, infer O>
+  ? Items<R, C, N, A, O>
+  : K extends Link<infer R, infer D, infer V, infer C> ? V extends "lookup" ? Lookup<R>
+    : V extends "stream" ? BoundStream<R, C>
+    : V extends "key" ? Key
+    : V extends "value" ? (R extends MetadataRepository<infer T> ? T : never)
+    : V extends "none" ? never
+    : D extends "in" ? BoundInput<R>
+    : BoundOutput<R> & { readonly [N in keyof C]: BoundOutput<C[N]> }
   : never;
 
 /** What the links of a task become for a body. */

@@ -4,16 +4,13 @@
  * @module
  */
 import { type Attempt, StopError, type StopReason } from "../core/attempt.ts";
-import type { Bytes } from "../core/bytes.ts";
-import { RepositoryError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { Quota } from "../core/quota.ts";
-import type { MetadataRepository } from "../repositories/metadata.ts";
-import type { Repository } from "../repositories/repository.ts";
-import { bind, type Bound, type BoundKey, type Guard } from "./bound.ts";
-import type { Link, Links } from "./link.ts";
+import type { Bound } from "./bound.ts";
+import { BodyGate } from "./body_gate.ts";
+import { bindLink, type Written } from "./body_links.ts";
+import type { Links } from "./link.ts";
 import { recordError } from "./outcome.ts";
-import { linkKey } from "./resolve.ts";
 import type { Ending, Pool, RunContext, Runner } from "./runner.ts";
 import { defineTask, type Task, type TaskOptions } from "./task.ts";
 
@@ -94,77 +91,6 @@ export function functionTask<L extends Links>(
   return task;
 }
 
-/** Sees to it that a body publishes nothing once its attempt is over, and that nothing it has begun is left behind. */
-class Gate implements Guard {
-  readonly signal: AbortSignal;
-  readonly #attempt: Attempt;
-  #over = false;
-  #pending: Set<Promise<unknown>> | undefined;
-  #streams: Set<WritableStreamDefaultWriter<Bytes>> | undefined;
-
-  constructor(attempt: Attempt, signal: AbortSignal) {
-    this.#attempt = attempt;
-    this.signal = signal;
-  }
-
-  /** Whether the attempt is over. */
-  get over(): boolean {
-    return this.#over;
-  }
-
-  /** Ends the attempt: streams that were not closed show nothing. */
-  async close(): Promise<void> {
-    this.#over = true;
-    for (const writer of this.#streams ?? []) await writer.abort(this.#late()).catch(() => {});
-  }
-
-  check(): void {
-    this.signal.throwIfAborted();
-    if (this.#over) throw this.#late();
-  }
-
-  /** Takes note of a write, so that the attempt does not end before it. */
-  track<T>(write: Promise<T>): Promise<T> {
-    const pending = this.#pending ??= new Set();
-    pending.add(write);
-    const over = (): void => void pending.delete(write);
-    write.then(over, over);
-    return write;
-  }
-
-  /** Takes note of a stream that was opened. Returns what to call when it was closed or aborted. */
-  opened(writer: WritableStreamDefaultWriter<Bytes>): () => void {
-    const streams = this.#streams ??= new Set();
-    streams.add(writer);
-    return () => void streams.delete(writer);
-  }
-
-  /** Waits for the writes that the body has not waited for. */
-  async settled(): Promise<void> {
-    while (this.#pending && this.#pending.size > 0) await Promise.all(this.#pending);
-  }
-
-  #late(): RepositoryError {
-    const { task, job, attempt } = this.#attempt;
-    return new RepositoryError(
-      "conflict",
-      `Cannot use a link of job "${job}" of task ${task}: attempt ${attempt} is over; wait for all that the body has begun before it returns`,
-      { operation: "use a link", subject: task, key: job },
-    );
-  }
-}
-
-/** One output of a job, and whether it was written. */
-interface Written {
-  readonly link: string;
-  readonly repository: Repository;
-  readonly key: Key;
-  readonly expected: boolean;
-  seen: boolean;
-  /** What the last write has failed with. */
-  error?: { readonly reason: unknown };
-}
-
 async function runBody(
   attempt: Attempt,
   context: RunContext,
@@ -172,11 +98,12 @@ async function runBody(
   body: (context: FunctionContext) => unknown,
 ): Promise<Ending> {
   const { signal } = context;
-  const gate = new Gate(attempt, signal);
+  const gate = new BodyGate(attempt, signal);
   const outputs: Written[] = [];
   const work = async (): Promise<void> => {
     const bound: Record<string, unknown> = { ...contextOf(attempt, context, gate) };
-    for (const name in links) bound[name] = await bindLink(attempt, links, name, gate, outputs, context);
+    const scope = { attempt, links, gate, outputs, context };
+    for (const name in links) bound[name] = await bindLink(scope, name);
     signal.throwIfAborted();
     await body(bound as unknown as FunctionContext);
     await gate.settled();
@@ -206,7 +133,7 @@ const ENDINGS: Readonly<Record<StopReason, Ending["reason"]>> = {
 function contextOf(
   { job, task, attempt, replica }: Attempt,
   context: RunContext,
-  gate: Gate,
+  gate: BodyGate,
 ): FunctionContext {
   const log = (...values: readonly unknown[]): void => {
     if (!gate.over) context.log(values.map(show).join(" "));
@@ -252,128 +179,6 @@ function stopped(work: () => Promise<void>, { signal, clock, graceMs }: RunConte
       reject(error);
     });
   });
-}
-
-async function bindLink(
-  attempt: Attempt,
-  links: Links,
-  name: string,
-  gate: Gate,
-  outputs: Written[],
-  context: RunContext,
-): Promise<unknown> {
-  const link = links[name]!;
-  if (link.view === "none" && !link.expected) return undefined;
-  const { job, task } = attempt;
-  const key = link.key ? await linkKey(task, links, name, job, context.signal) : job;
-  if (key === undefined) {
-    throw new RepositoryError(
-      "invalid-key",
-      `Cannot find the key of job "${job}" in link ${task}.${name}: ${link.key!.label} gives none`,
-      {
-        operation: "find the key",
-        subject: task,
-        key: job,
-      },
-    );
-  }
-  if (link.view === "key" || link.view === "none") {
-    if (link.direction === "out") {
-      outputs.push({ link: name, repository: link.repository, key, expected: link.expected, seen: false });
-    }
-    return link.view === "key" ? key : undefined;
-  }
-  if (link.view === "value") {
-    return await (link.repository as MetadataRepository).get(key, { signal: context.signal });
-  }
-  const whole = bindOne(link.repository, key, link, name, gate, outputs, context, attempt);
-  const cokeyed = Object.entries(link.cokeyed).map(([other, repository]) =>
-    [
-      other,
-      bindOne(
-        repository,
-        key,
-        { ...link, expected: false },
-        `${name}.${other}`,
-        gate,
-        outputs,
-        context,
-        attempt,
-      ),
-    ] as const
-  );
-  return cokeyed.length === 0 ? whole : Object.assign(whole, Object.fromEntries(cokeyed));
-}
-
-/** Binds one repository, and takes note of what is written. */
-function bindOne(
-  repository: Repository,
-  key: Key,
-  link: Link,
-  name: string,
-  gate: Gate,
-  outputs: Written[],
-  context: RunContext,
-  attempt: Attempt,
-): BoundKey {
-  const bound = bind(repository, key, link.direction, gate) as BoundKey & {
-    write?: (value: never) => Promise<void>;
-    create?: () => WritableStream<Bytes>;
-  };
-  if (link.direction === "in") return bound;
-  const output: Written = {
-    link: name,
-    repository,
-    key,
-    expected: link.direction === "out" && link.expected,
-    seen: false,
-  };
-  if (link.direction === "out") outputs.push(output);
-  const wrote = (): void => {
-    output.seen = true;
-    context.published(repository, key);
-  };
-  const { write, create } = bound;
-  if (attempt.replica > 0) {
-    const refuse = (): never => {
-      throw new RepositoryError(
-        "unsupported",
-        `Cannot write "${key}" of ${repository.name}: replica ${attempt.replica} publishes nothing`,
-        {
-          operation: "write",
-          subject: repository.name,
-          key,
-        },
-      );
-    };
-    return Object.assign(bound, write && { write: refuse }, create && { create: refuse });
-  }
-  if (write) {
-    const failed = (reason: unknown): never => {
-      output.error = { reason };
-      throw reason;
-    };
-    bound.write = (value) => gate.track(write(value).then(wrote, failed));
-  }
-  if (create) {
-    bound.create = () => {
-      const writer = create().getWriter();
-      writer.closed.catch(() => {});
-      const over = gate.opened(writer);
-      return new WritableStream({
-        write: (chunk) => writer.write(chunk),
-        close: () => {
-          over();
-          return gate.track(writer.close().then(wrote));
-        },
-        abort: (reason) => {
-          over();
-          return writer.abort(reason);
-        },
-      });
-    };
-  }
-  return bound;
 }
 
 function show(value: unknown): string {

@@ -81,12 +81,25 @@ function lookUp(value: unknown, path: string): unknown {
  *
  * Source: Fowler, Noll, Vo; offset basis 0xcbf29ce484222325, prime 0x100000001b3.
  */
-function fnv1a64(text: string): bigint {
+export function fnv1a64(text: string): bigint {
   let hash = 0xcbf29ce484222325n;
   for (const byte of new TextEncoder().encode(text)) {
     hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
   }
   return hash;
+}
+
+/** So many characters a hash has as text. */
+export const HASH_LENGTH = 13;
+
+/** A hash as text: in base 36, padded with zeros. */
+export function hashText(hash: bigint): string {
+  return hash.toString(36).padStart(HASH_LENGTH, "0");
+}
+
+/** What follows the job in the keys that are allocated for a task and a link. */
+export function allocatedSuffix({ task, link }: Pick<MappingContext, "task" | "link">): string {
+  return "-" + hashText(fnv1a64(`${task}\0${link}`));
 }
 
 /**
@@ -98,13 +111,11 @@ function fnv1a64(text: string): bigint {
  * @returns The mapping.
  */
 export function allocated(): KeyMapping {
-  const suffix = (context: Pick<MappingContext, "task" | "link">): string =>
-    "-" + fnv1a64(`${context.task}\0${context.link}`).toString(36).padStart(13, "0");
   return {
     kind: "allocated",
     label: "allocated",
     map(job, context) {
-      const key = job + suffix(context);
+      const key = job + allocatedSuffix(context);
       if (key.length <= MAX_KEY_LENGTH) return key;
       throw new RepositoryError(
         "invalid-key",
@@ -115,7 +126,7 @@ export function allocated(): KeyMapping {
       );
     },
     reverse(key, context) {
-      const end = suffix(context);
+      const end = allocatedSuffix(context);
       return key.length > end.length && key.endsWith(end) ? key.slice(0, -end.length) : undefined;
     },
   };

@@ -17,14 +17,20 @@ export type Direction = "in" | "out" | "status" | "gate";
 /** What must hold of the job's key in the repository before a job starts. */
 export type Gate = "present" | "absent" | "any";
 
-/** How a body sees a link: bound to the job (the default), as the document, as the key, or not at all. */
+/** How a body sees a link to one value: bound to the job (the default), as the document, as the key, or not at all. */
 export type View = "bound" | "value" | "key" | "none";
 
-/** What a repository means to a task. Made by {@linkcode input}, {@linkcode output}, {@linkcode requires}, {@linkcode inhibits}, {@linkcode status}. */
+/** How a body sees a link to many values: any of them on demand, those that come while it runs, or those that it publishes while it runs. */
+export type ManyView = "lookup" | "stream" | "items";
+
+/**
+ * What a repository means to a task. Made by {@linkcode input}, {@linkcode output}, {@linkcode requires}, {@linkcode inhibits}, {@linkcode status},
+ * and (many values) by {@linkcode lookup}, {@linkcode stream} and {@linkcode outputs}.
+ */
 export interface Link<
   R extends Repository = Repository,
   D extends Direction = Direction,
-  V extends View = View,
+  V extends View | ManyView = View | ManyView,
   C extends Readonly<Record<string, Repository>> = Readonly<Record<string, Repository>>,
 > {
   /** The repository. */
@@ -35,7 +41,10 @@ export interface Link<
   readonly start: Gate;
   /** For outputs: a job that ends without this key has failed. */
   readonly expected: boolean;
-  /** For outputs: whether tasks that read this wait for the success of the job (`false` for data that may be used while it grows). */
+  /**
+   * Whether the success of whoever writes is waited for: for outputs, by the tasks that read this; for inputs, by this task.
+   * `false` for data that may be used while it grows.
+   */
   readonly gated: boolean;
   /** How a body sees it. */
   readonly view: V;
@@ -43,6 +52,48 @@ export interface Link<
   readonly key: KeyMapping | undefined;
   /** More repositories whose values go under the same key. */
   readonly cokeyed: C;
+  /** For streaming inputs: which items come. */
+  readonly stream?: StreamPlan | undefined;
+  /** For streaming outputs: how items are named, and what is added to them. */
+  readonly items?: ItemsPlan | undefined;
+}
+
+/** Which items a streaming input brings. */
+export interface StreamPlan {
+  /** Which key an item is for; it comes to the job that has this key. Nothing: every item comes to every job. */
+  readonly of: KeyMapping | undefined;
+  /** Whether a job starts only when there is an item for it. */
+  readonly first: boolean;
+}
+
+/** How the items of a streaming output get their keys. */
+export type ItemKeys = "allocated" | "name" | "content";
+
+/** What automatic values are made from. */
+export interface ItemContext {
+  /** The job that publishes. */
+  readonly job: Key;
+  /** The task. */
+  readonly task: string;
+  /** Which attempt. */
+  readonly attempt: number;
+  /** What the body calls the item; its key where the body does not say. */
+  readonly name: string;
+  /** The key that it is published under. */
+  readonly key: Key;
+}
+
+/** Makes an automatic value. */
+export type AutomaticValue = (item: ItemContext) => unknown;
+
+/** How a streaming output publishes its items. */
+export interface ItemsPlan {
+  /** How they get their keys. */
+  readonly keys: ItemKeys;
+  /** Merged with the documents of the items themselves. */
+  readonly own: AutomaticValue | undefined;
+  /** Merged with cokeyed documents, by the name of the repository. */
+  readonly values: Readonly<Record<string, AutomaticValue>>;
 }
 
 /** Links by name. */
@@ -79,7 +130,8 @@ export interface OutputOptions extends LinkOptions {
   readonly cokeyed?: Readonly<Record<string, Repository>>;
 }
 
-function mapping(key: KeyInit | undefined): KeyMapping | undefined {
+/** The mapping that was meant. */
+export function mapping(key: KeyInit | undefined): KeyMapping | undefined {
   return typeof key === "function" ? { kind: "function", label: key.name || "function", map: key } : key;
 }
 
@@ -147,7 +199,7 @@ export function output(repository: Repository, options: OutputOptions = {}): Lin
 }
 
 /** What was given as a repository, when it is one: modules that import each other in a circle give `undefined`. */
-function checked<R extends Repository>(repository: R, by: string): R {
+export function checked<R extends Repository>(repository: R, by: string): R {
   if (isRepository(repository)) return repository;
   const given = repository === undefined || repository === null
     ? String(repository)

@@ -16,6 +16,20 @@ export type {
   BoundTreeInput,
   BoundTreeOutput,
 } from "./bound.ts";
+export type {
+  BoundBlobLookup,
+  BoundContents,
+  BoundDocumentLookup,
+  BoundItems,
+  BoundLookup,
+  BoundStream,
+  BoundTreeLookup,
+  CokeyedValues,
+  Items,
+  ItemValue,
+  Lookup,
+  StreamItem,
+} from "./bound_many.ts";
 export {
   type FunctionContext,
   type FunctionRunner,
@@ -25,21 +39,37 @@ export {
 } from "./function.ts";
 export { allocated, field, type KeyMapping, type MappingContext } from "./key_mapping.ts";
 export {
+  type AutomaticValue,
   type Direction,
   type Gate,
   inhibits,
   input,
   type InputOptions,
+  type ItemContext,
+  type ItemKeys,
+  type ItemsPlan,
   type KeyInit,
   type Link,
   type LinkOptions,
   type Links,
+  type ManyView,
   output,
   type OutputOptions,
   requires,
   status,
+  type StreamPlan,
   type View,
 } from "./link.ts";
+export {
+  type Draft,
+  type ItemRelation,
+  type ItemsLink,
+  lookup,
+  outputs,
+  type OutputsOptions,
+  stream,
+  type StreamOptions,
+} from "./many.ts";
 export type { Outcome, OutcomeReason, RecordedError } from "./outcome.ts";
 export { type AttemptsRecord, Outcomes, type OutcomesInit } from "./outcomes.ts";
 export type { Ending, FoundRun, Pool, RunContext, Runner } from "./runner.ts";

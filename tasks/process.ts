@@ -90,6 +90,10 @@ function streamLinks(
       );
     }
   }
+  for (const [link, { view }] of Object.entries(links)) {
+    if (view !== "lookup" && view !== "stream" && view !== "items") continue;
+    faults.push(`Link ${name}.${link} is for many values, which only the body of a function task can take`);
+  }
   if (executor && executor.sees !== "files") {
     faults.push(
       `Task ${name} runs on ${executor.name}, which does not see the files of this machine, and delivery of links over the network is not there; use an executor that sees them, such as ${wanted.such}`,

@@ -8,7 +8,7 @@ import { RepositoryError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
 import type { Repository } from "../repositories/repository.ts";
-import type { Link, Links } from "./link.ts";
+import type { Link, Links, ManyView } from "./link.ts";
 import { linkKey } from "./resolve.ts";
 
 /** A link as a script sees it: a file or a folder. It is its own path wherever a text is wanted. */
@@ -25,7 +25,7 @@ export interface BoundPath {
 export type ProcessLink<K extends Link> = K extends Link<infer R, infer _D, infer V, infer C>
   ? V extends "key" ? Key
   : V extends "value" ? (R extends MetadataRepository<infer T> ? T : never)
-  : V extends "none" ? never
+  : V extends "none" | ManyView ? never
   : BoundPath & { readonly [N in keyof C]: BoundPath }
   : never;
 

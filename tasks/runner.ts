@@ -39,6 +39,14 @@ export interface RunContext {
   located(where: string): void;
   /** Says that a value was put into a repository, so that nobody has to list it in order to know. Call it after each published output. */
   published(repository: Repository, key: Key): void;
+  /**
+   * The items of a streaming input of the job: those that are there, then those that come, each once. It ends when nobody can bring another.
+   * Each call begins anew.
+   *
+   * @param link The name of the link.
+   * @param signal When to stop; the run's own signal stops it too.
+   */
+  feed(link: string, signal?: AbortSignal): AsyncIterableIterator<Key>;
   /** The time. */
   readonly clock: Clock;
 }

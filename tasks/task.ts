@@ -9,6 +9,7 @@ import { isKey, type Key } from "../core/key.ts";
 import { parseQuota, type Quota, type QuotaInit } from "../core/quota.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import { type Link, type Links, status } from "./link.ts";
+import { linkFaults } from "./link_faults.ts";
 import type { Outcome } from "./outcome.ts";
 import { Outcomes, type OutcomesInit } from "./outcomes.ts";
 import type { Runner } from "./runner.ts";
@@ -128,23 +129,6 @@ export interface Task<L extends Links = Links> {
   readonly runner: Runner;
 }
 
-/** Names that links cannot have, because bodies get something else under them. */
-export const RESERVED_LINK_NAMES: ReadonlySet<string> = new Set([
-  "job",
-  "task",
-  "attempt",
-  "replica",
-  "signal",
-  "log",
-  "quota",
-  "done",
-  "success",
-  "failed",
-  "live",
-  "logs",
-  "attempts",
-]);
-
 /** The longest wait between attempts, when the task does not say, in milliseconds. */
 const DEFAULT_MAX_DELAY_MS = 300_000;
 
@@ -172,56 +156,7 @@ function faultsOf(
   if (!isKey(name)) {
     faults.push(`Task name ${JSON.stringify(name)} is not valid; use letters, digits, ".", "_" and "-"`);
   }
-  for (const [link, { cokeyed, key }] of Object.entries(links)) {
-    if (RESERVED_LINK_NAMES.has(link)) {
-      faults.push(`Task ${name} has a link named "${link}", which is taken; give it another name`);
-    } else if (!/^[A-Za-z_$][\w$]*$/.test(link)) {
-      faults.push(`Task ${name} has a link named "${link}"; use letters, digits and "_"`);
-    }
-    for (const other of Object.keys(cokeyed)) {
-      if (!/^[A-Za-z_$][\w$]*$/.test(other)) {
-        faults.push(
-          `Link ${name}.${link} has a cokeyed repository named "${other}"; use letters, digits and "_"`,
-        );
-      }
-    }
-    if (key?.kind === "field" && links[key.link!] === undefined) {
-      faults.push(
-        `Link ${name}.${link} takes its key from "${key.label}", but the task has no link "${key.link}"`,
-      );
-    } else if (key?.kind === "field" && links[key.link!]!.repository.kind !== "metadata") {
-      faults.push(
-        `Link ${name}.${link} takes its key from "${key.label}", but ${key.link} holds no documents`,
-      );
-    }
-    const { view, repository } = links[link]!;
-    if (view === "value" && repository.kind !== "metadata") {
-      faults.push(
-        `Link ${name}.${link} asks for the document itself, but ${repository.name} holds none; leave out { as: "value" }`,
-      );
-    }
-    if (key?.kind === "allocated" && links[link]!.direction === "in") {
-      faults.push(`Link ${name}.${link} is an input with an allocated key; only an output can have one`);
-    }
-  }
-  for (const link of Object.keys(links)) {
-    const seen = [link];
-    for (
-      let at = links[link]!.key?.link;
-      at !== undefined && links[at] !== undefined;
-      at = links[at]!.key?.link
-    ) {
-      if (at === link) {
-        faults.push(
-          `Link ${name}.${link} takes its key from itself, by way of ${
-            [...seen, at].join(" -> ")
-          }; break the circle`,
-        );
-      }
-      if (seen.includes(at)) break;
-      seen.push(at);
-    }
-  }
+  faults.push(...linkFaults(name, links));
   const count = (what: string, n: number): void => {
     if (!(n >= 1) || (n !== Infinity && !Number.isInteger(n))) {
       faults.push(`Task ${name} has ${what} ${n}; write a whole number of at least 1`);

@@ -5,7 +5,6 @@ import {
   functionTask,
   input,
   type KeyInit,
-  type KeyMapping,
   MemoryMetadataRepository,
   output,
   requires,
@@ -280,27 +279,18 @@ Deno.test("A value that several jobs make is settled as soon as one of them has 
 Deno.test("KeyMap takes the last answer of a key function only, whatever order answers come in", async () => {
   const answers: PromiseWithResolvers<string | undefined>[] = [];
   let asked = 0;
-  const key: KeyMapping = {
-    kind: "field",
-    label: "book.author",
-    link: "book",
-    map: () => (answers[asked++] = Promise.withResolvers()).promise,
-  };
-  const books = await library({});
-  const task = functionTask("task", {
-    done: outcomes(),
-    links: { book: input(books), person: input(books, { key }) },
-  }, () => {});
   const [domain, documents] = [new SubscribableSet(), new SubscribableSet()];
   const keys = new KeySpace();
   const pending: Promise<void>[] = [];
-  const map = new KeyMap(task, "person", domain, new Map(), documents, {
-    keys,
-    background: (work) => void pending.push(work),
-    onTrouble: (_task, _job, error) => {
+  const map = new KeyMap({
+    name: "link task.person",
+    domain,
+    find: () => (answers[asked++] = Promise.withResolvers()).promise,
+    document: documents,
+    onTrouble: (_job, error) => {
       throw error;
     },
-  });
+  }, { keys, background: (work) => void pending.push(work) });
   const emma = keys.id("emma");
   domain.put(emma, true);
   documents.tell([emma]);

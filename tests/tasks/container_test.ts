@@ -54,6 +54,9 @@ class Bench {
       logs: this.logs,
       located: () => {},
       published: () => {},
+      feed: () => {
+        throw new Error("this task has no streaming input");
+      },
       clock: systemClock,
     };
   }

@@ -41,6 +41,9 @@ class Bench implements AsyncDisposable {
       logs: this.logs,
       located: () => {},
       published: (repository, key) => void this.published.push(`${repository.name}/${key}`),
+      feed: () => {
+        throw new Error("this task has no streaming input");
+      },
       clock: systemClock,
     };
   }

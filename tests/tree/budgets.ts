@@ -33,7 +33,6 @@ export const LONGER: Readonly<Record<string, string>> = {
   "pipeline/coordinator.ts":
     "one state machine: what may happen between the start of an attempt and its record",
   "pipeline/pipeline.ts": "the face of the package: thin methods, one per question, with their documentation",
-  "tasks/function.ts": "the life of a body, from its links to its outcome",
   "tasks/process_runner.ts": "the life of a process, from its links to its outcome",
   "testing/executor_suite.ts": "a list of cases",
   "testing/key_cases.ts": "a list of cases",
