@@ -4,10 +4,12 @@
  * @module
  */
 export type {
+  AgentServer,
   CallOptions,
   Executor,
   LogOptions,
   ProcessWork,
+  Reach,
   ResourceUse,
   RunStatus,
   StartOptions,

@@ -6,6 +6,7 @@
 import { isKey } from "../core/key.ts";
 import { exceeded, type Quota } from "../core/quota.ts";
 import type { KeyDriver } from "../repositories/driver.ts";
+import { agentFaults, type AgentOptions } from "../tasks/agent_options.ts";
 import type { Task } from "../tasks/task.ts";
 
 /** A pipeline as far as it can be wrong. */
@@ -16,6 +17,8 @@ export interface Definition {
   readonly state: string | undefined;
   /** Named resources that all tasks share. */
   readonly resources: Quota;
+  /** Where the agent listens, and what it bears. */
+  readonly agent: AgentOptions | undefined;
 }
 
 /**
@@ -24,13 +27,14 @@ export interface Definition {
  * @param definition The pipeline.
  * @returns What is wrong, a sentence each, with what to do.
  */
-export function faultsOf({ name, tasks, state, resources }: Definition): string[] {
+export function faultsOf({ name, tasks, state, resources, agent }: Definition): string[] {
   const faults: string[] = [];
   if (!isKey(name)) {
     faults.push(
       `The pipeline name ${JSON.stringify(name)} is not valid; use letters, digits, ".", "_" and "-"`,
     );
   }
+  if (agent) faults.push(...agentFaults(agent));
   const names = new Set<string>();
   const outcomes = new Map<string, Task>();
   for (const task of tasks) {

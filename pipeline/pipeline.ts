@@ -18,7 +18,9 @@ import type { Repository } from "../repositories/repository.ts";
 import { Session } from "../session/session.ts";
 import type { Outcome } from "../tasks/outcome.ts";
 import type { FoundRun } from "../tasks/runner.ts";
+import type { AgentOptions } from "../tasks/agent_options.ts";
 import type { Task } from "../tasks/task.ts";
+import { AgentHost } from "./agent_host.ts";
 import type { LeaseHolder } from "./events.ts";
 import { faultsOf } from "./faults.ts";
 import type {
@@ -51,6 +53,8 @@ export interface PipelineInit {
   readonly priority?: (task: string, job: Key, replica: number) => number;
   /** Named resources that all tasks share: `{ gpu: 2, license: 1 }`. */
   readonly resources?: QuotaInit;
+  /** Where the agent listens, through which work elsewhere reads and writes. It starts with the first job that needs it. */
+  readonly agent?: AgentOptions;
   /** The time. Default: this machine's. */
   readonly clock?: Clock;
   /** Where chance comes from, for the jitter of retries. Default: `Math.random`. */
@@ -70,7 +74,8 @@ export interface RunContextOfPipeline {
   /** Opens the pipeline until it is disposed of. */
   readonly sweep: (signal: AbortSignal) => Promise<void>;
   readonly open: (signal: AbortSignal) => Promise<AsyncDisposable>;
-  readonly openRunners: (signal: AbortSignal) => Promise<AsyncDisposable>;
+  /** Makes the runners ready until this is disposed of. `notice` is told what a person should know of the agent. */
+  readonly openRunners: (signal: AbortSignal, notice: (message: string) => void) => Promise<AsyncDisposable>;
 }
 
 /** An unordered set of tasks and a session. What comes before what follows from the repositories the tasks share. */
@@ -93,6 +98,8 @@ export class Pipeline implements AsyncDisposable {
   /** How many runs, reports and the like need it open. */
   #holders = 0;
   #run: Run | undefined;
+  /** The agent of the run. */
+  #agent: AgentHost | undefined;
 
   /**
    * Makes a pipeline. Nothing is opened or read yet.
@@ -107,7 +114,13 @@ export class Pipeline implements AsyncDisposable {
     this.session = init.session ?? new Session();
     this.state = init.state === null ? undefined : `${pathOf(init.state ?? "./.datatask")}/${this.name}`;
     this.#resources = parseQuota(init.resources ?? {}, "resources");
-    const faults = faultsOf({ name: this.name, tasks, state: this.state, resources: this.#resources });
+    const faults = faultsOf({
+      name: this.name,
+      tasks,
+      state: this.state,
+      resources: this.#resources,
+      agent: init.agent,
+    });
     if (faults.length > 0) throw new DefinitionError(faults);
     this.tasks = new Map(tasks.map((task) => [task.name, task]));
     Object.defineProperty(this, BRAND, { value: true });
@@ -302,10 +315,10 @@ export class Pipeline implements AsyncDisposable {
       [...this.tasks.values()].map((t) => t.name === task && options.force ? forced(t, job) : t),
     );
     const context = this.#context();
-    const openRunners = async (signal: AbortSignal): Promise<AsyncDisposable> => {
+    const openRunners: RunContextOfPipeline["openRunners"] = async (signal, notice) => {
       // Only who holds the lease may forget how a job has ended.
       if (options.force) await outcomes.forget(job);
-      return await context.openRunners(signal);
+      return await context.openRunners(signal, notice);
     };
     const run = new Run({ ...context, tasks, openRunners }, {
       only: { task, jobs: [job] },
@@ -523,9 +536,19 @@ export class Pipeline implements AsyncDisposable {
     const runners = [...new Set([...this.tasks.values()].map((task) => task.runner))];
     await using stack = new AsyncDisposableStack();
     for (const runner of runners) {
-      await runner.open?.({ state: this.state ?? "", signal });
+      await runner.open?.({ state: this.state ?? "", signal, agent: this.#agent?.get });
       stack.defer(async () => await runner.close?.());
     }
+    return stack.move();
+  }
+
+  /** Opens the runners for a run: only who holds the lease has an agent, so that there is one. */
+  async #openRun(signal: AbortSignal, notice: (message: string) => void): Promise<AsyncDisposable> {
+    await using stack = new AsyncDisposableStack();
+    const agent = stack.use(new AgentHost({ state: this.state, options: this.#init.agent, notice }));
+    this.#agent = agent;
+    stack.defer(() => void (this.#agent = undefined));
+    stack.use(await this.#openRunners(signal));
     return stack.move();
   }
 
@@ -541,7 +564,7 @@ export class Pipeline implements AsyncDisposable {
       sweep: (signal) => this.#prepareStores({ signal, sweep: true }),
       logs: (task) => this.#logsOf(task),
       open: (signal) => this.#hold(signal),
-      openRunners: (signal) => this.#openRunners(signal),
+      openRunners: (signal, notice) => this.#openRun(signal, notice),
     };
   }
 

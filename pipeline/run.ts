@@ -154,7 +154,9 @@ export class Run implements AsyncIterable<PipelineEvent> {
         if (!lease.clean) await this.#context.sweep(this.#aborter.signal);
         this.#guard(lease, leasePath, stack);
       }
-      stack.use(await this.#context.openRunners(this.#aborter.signal));
+      const notice = (message: string): void =>
+        this.#emit({ type: "trouble", at: clock.now(), message, error: new Error(message) });
+      stack.use(await this.#context.openRunners(this.#aborter.signal, notice));
       const coordinator = await this.#begin(machinery, stack);
       if (requestsPath !== undefined) {
         stack.use(

@@ -3,6 +3,8 @@
  *
  * @module
  */
+export type { Admission, Agent, Grant, GrantedInput, GrantedItem, GrantedOutput } from "./agent.ts";
+export type { AgentOptions, AgentTls } from "./agent_options.ts";
 export type {
   Bound,
   BoundBlobInput,
@@ -72,7 +74,7 @@ export {
 } from "./many.ts";
 export type { Outcome, OutcomeReason, RecordedError } from "./outcome.ts";
 export { type AttemptsRecord, Outcomes, type OutcomesInit } from "./outcomes.ts";
-export type { Ending, FoundRun, Pool, RunContext, Runner } from "./runner.ts";
+export type { Ending, FoundRun, Pool, RunContext, Runner, RunnerOpen } from "./runner.ts";
 export {
   defineTask,
   isTask,

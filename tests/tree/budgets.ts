@@ -18,7 +18,15 @@ export interface EntryBudget {
 export const ENTRY_BUDGETS: Readonly<Record<string, EntryBudget>> = {
   "mod.ts": {
     eager: [],
-    lazy: ["node:async_hooks", "node:crypto", "node:zlib", "npm:js-yaml", "npm:modern-tar"],
+    lazy: [
+      "node:async_hooks",
+      "node:crypto",
+      "node:http",
+      "node:https",
+      "node:zlib",
+      "npm:js-yaml",
+      "npm:modern-tar",
+    ],
     modules: 105,
   },
   "cli.ts": { eager: ["npm:@stricli/core"], lazy: ["npm:@stricli/core"], modules: 60 },

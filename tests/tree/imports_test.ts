@@ -11,8 +11,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   repositories: ["core", "session"],
   executors: ["core", "session"],
   tasks: ["core", "session", "repositories", "executors"],
-  pipeline: ["core", "session", "repositories", "executors", "tasks"],
   agent: ["core", "session", "repositories", "executors", "tasks"],
+  pipeline: ["core", "session", "repositories", "executors", "tasks", "agent"],
   testing: ["core", "session", "repositories", "executors", "tasks", "pipeline", "agent"],
   cli: ["core", "session", "repositories", "executors", "tasks", "pipeline", "agent"],
   web: ["core", "session", "repositories", "executors", "tasks", "pipeline", "agent"],
@@ -45,6 +45,13 @@ Deno.test("every room imports from rooms below only", () => {
     }
   }
   assert.deepEqual(wrong, []);
+});
+
+Deno.test("the agent is loaded when it is needed, and not with a pipeline", () => {
+  const eager = [...modules.values()].filter(({ name, eager }) =>
+    roomOf(name) !== "agent" && eager.some((other) => roomOf(other) === "agent")
+  );
+  assert.deepEqual(eager.map(({ name }) => name), []);
 });
 
 Deno.test("dependencies are named in deps/ and nowhere else", () => {

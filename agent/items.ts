@@ -1,0 +1,98 @@
+/**
+ * Items: values that an attempt publishes one at a time while it runs, each with the values that go under the same key.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { Key } from "../core/key.ts";
+import type { GrantedOutput } from "../tasks/agent.ts";
+import type { Exchange } from "./exchange.ts";
+import { removeAll, sizeOf } from "./files.ts";
+import { Refusal } from "./refusal.ts";
+import type { Uploads } from "./uploads.ts";
+import { unpack } from "./unpack.ts";
+
+type GrantedItems = GrantedOutput & { readonly kind: "items" };
+
+/** The items of one link of one attempt. */
+export class Items {
+  readonly #granted: GrantedItems;
+  readonly #folder: string;
+  readonly #most: number;
+  readonly #published = new Map<string, Key>();
+
+  /**
+   * @param granted What is to be done with one.
+   * @param folder Where they lie until they are published; outlives the coordinator.
+   * @param most How many there may be.
+   */
+  constructor(granted: GrantedItems, folder: string, most: number) {
+    this.#granted = granted;
+    this.#folder = folder;
+    this.#most = most;
+  }
+
+  /**
+   * Takes a value of an item.
+   *
+   * @param exchange The request.
+   * @param uploads The uploads of the agent.
+   * @param name What the worker calls the item.
+   * @param cokey Which of the values that go under the same key; nothing for the item itself, which is published when it is whole.
+   * @param signal Ends the publishing.
+   */
+  async put(
+    exchange: Exchange,
+    uploads: Uploads,
+    name: string,
+    cokey: string | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const known = this.#published.get(name);
+    if (known !== undefined) {
+      // The worker has not heard that it was published, and says it again.
+      await uploads.drain(exchange);
+      return exchange.text(201, known);
+    }
+    if (this.#published.size >= this.#most) {
+      throw new Refusal(
+        413,
+        `The item is refused: the attempt has published ${this.#most}; publish fewer, or raise { agent: { maxItems } } of the pipeline`,
+      );
+    }
+    const path = `${this.#folder}/${storageName(name)}${cokey === undefined ? "" : `.${cokey}`}`;
+    let answer = "";
+    const whole = await uploads.take(exchange, `${path}.part`, async () => {
+      if (cokey === undefined) answer = await this.#publish(name, path, signal);
+      else await Deno.rename(`${path}.part`, path);
+    });
+    exchange.text(whole ? 201 : 202, answer);
+  }
+
+  /** Says how much of an unfinished upload is there. */
+  async tell(exchange: Exchange, uploads: Uploads, name: string, cokey: string | undefined): Promise<void> {
+    const path = `${this.#folder}/${storageName(name)}${cokey === undefined ? "" : `.${cokey}`}`;
+    await uploads.tell(exchange, `${path}.part`);
+  }
+
+  async #publish(name: string, path: string, signal: AbortSignal): Promise<Key> {
+    const { tree, cokeyed, publish } = this.#granted;
+    const beside: Record<string, string> = {};
+    for (const other of cokeyed) {
+      if (await sizeOf(`${path}.${other}`) !== undefined) beside[other] = `${path}.${other}`;
+    }
+    const part = `${path}.part`;
+    if (tree) await unpack(part, path, signal);
+    else await Deno.rename(part, path);
+    if (tree) await removeAll(part);
+    const key = await publish({ name, path, cokeyed: beside }, signal);
+    this.#published.set(name, key);
+    for (const left of [path, ...Object.values(beside)]) await removeAll(left);
+    return key;
+  }
+}
+
+/** The name of a file for a name that may hold anything. */
+function storageName(name: string): string {
+  return createHash("sha256").update(name).digest("hex").slice(0, 40);
+}

@@ -1,0 +1,128 @@
+/**
+ * What is done for each request of an attempt that was let in.
+ *
+ * @module
+ */
+import type { Admitted } from "./admitted.ts";
+import type { Digests } from "./digests.ts";
+import type { Exchange } from "./exchange.ts";
+import { removeAll } from "./files.ts";
+import { parseRange } from "./ranges.ts";
+import { Refusal } from "./refusal.ts";
+import type { WorkRoute } from "./route.ts";
+import type { Uploads } from "./uploads.ts";
+import { unpack } from "./unpack.ts";
+import { inMemory, type Representation, representationOf } from "./values.ts";
+
+/** What requests share. */
+export interface Shop {
+  readonly digests: Digests;
+  readonly uploads: Uploads;
+  /** How long a feed waits for a key, in milliseconds. */
+  readonly pollMs: number;
+}
+
+/**
+ * Answers a request.
+ *
+ * @param route What it asks for.
+ * @param exchange The request.
+ * @param admitted Whose it is.
+ * @param shop What requests share.
+ */
+export async function serve(
+  route: WorkRoute,
+  exchange: Exchange,
+  admitted: Admitted,
+  shop: Shop,
+): Promise<void> {
+  switch (route.to) {
+    case "in":
+      return await sendValue(exchange, await valueOf(route, exchange, admitted), shop.digests);
+    case "digest": {
+      const { sha256 } = await shop.digests.of(await valueOf(route, exchange, admitted), exchange.signal);
+      return exchange.text(200, sha256);
+    }
+    case "feed": {
+      const page = await admitted.feed(route.link).page(route.after, shop.pollMs, exchange.signal);
+      return exchange.text(200, [`@${page.cursor}`, ...page.keys, ...(page.ended ? ["."] : [])].join("\n"));
+    }
+    case "out":
+      return await takeOutput(exchange, admitted, route.link, shop.uploads);
+    case "items": {
+      const { items, cokey } = admitted.items(route.link);
+      if (exchange.request.method === "HEAD") {
+        return await items.tell(exchange, shop.uploads, route.name, cokey);
+      }
+      return await items.put(exchange, shop.uploads, route.name, cokey, admitted.signal);
+    }
+    case "files": {
+      const bytes = await admitted.grant.files?.(route.path);
+      if (!bytes) throw new Refusal(404, `There is no file ${JSON.stringify(route.path)} for this attempt`);
+      return await sendValue(exchange, inMemory(bytes, "application/octet-stream"), shop.digests);
+    }
+  }
+}
+
+function valueOf(
+  route: { readonly link: string; readonly key: string | undefined },
+  exchange: Exchange,
+  admitted: Admitted,
+): Promise<Representation> {
+  const { granted, key } = admitted.input(route.link, route.key);
+  return representationOf(granted.repository, key, admitted.grant.documents, exchange.signal);
+}
+
+async function sendValue(exchange: Exchange, value: Representation, digests: Digests): Promise<void> {
+  const { tag, type, open } = value;
+  const { signal } = exchange;
+  const digest = digests.peek(value);
+  const headers: Record<string, string> = {
+    "Content-Type": type,
+    "Accept-Ranges": "bytes",
+    ...(tag !== undefined && { ETag: tag }),
+    ...(digest && { "X-Datatask-Sha256": digest.sha256 }),
+  };
+  if (tag !== undefined && exchange.header("if-none-match") === tag) {
+    return exchange.head(304, headers);
+  }
+  const wanted = exchange.header("range");
+  const condition = exchange.header("if-range");
+  if (wanted !== undefined && (condition === undefined || condition === tag)) {
+    // A part can be told from the whole only by who knows the length of the whole.
+    const size = value.size ?? (await digests.of(value, signal)).size;
+    const range = parseRange(wanted, size);
+    if (range === "unsatisfiable") {
+      throw new Refusal(416, `The value has ${size} bytes; there are none at ${wanted}`, {
+        "Content-Range": `bytes */${size}`,
+      });
+    }
+    if (range) {
+      const { start, end } = range;
+      const part = { ...headers, "Content-Range": `bytes ${start}-${end - 1}/${size}` };
+      return await exchange.send(206, part, end - start, () => open(signal, range));
+    }
+  }
+  await exchange.send(200, headers, value.size ?? digest?.size, () => open(signal));
+}
+
+async function takeOutput(
+  exchange: Exchange,
+  admitted: Admitted,
+  link: string,
+  uploads: Uploads,
+): Promise<void> {
+  const { path, tree } = admitted.output(link);
+  const at = path.lastIndexOf("/") + 1;
+  const partial = `${path.slice(0, at)}.${path.slice(at)}.part`;
+  if (exchange.request.method === "HEAD") return await uploads.tell(exchange, partial);
+  const whole = await uploads.take(exchange, partial, async () => {
+    if (!tree) return await Deno.rename(partial, path);
+    try {
+      await unpack(partial, path, exchange.signal);
+    } finally {
+      await removeAll(partial);
+    }
+  });
+  exchange.text(whole ? 201 : 202, "");
+}
