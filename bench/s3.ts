@@ -55,7 +55,7 @@ async function wide(width: number, times: number, call: (i: number) => Promise<u
 }
 
 const small = new Uint8Array(1000).fill(7);
-const SMALL = 2000;
+const SMALL = 3000;
 const name = (i: number): string => `key-${String(i).padStart(7, "0")}`;
 
 type Call = (store: S3BucketRepository, s3: S3Client) => Promise<unknown>;
@@ -141,14 +141,27 @@ async function inProcess(what: string): Promise<Measured> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-async function compare(what: string, amount: number, unit: string): Promise<void> {
-  const [ours, sdk] = [await inProcess(`${what}/ours`), await inProcess(`${what}/sdk`)];
-  const speed = ({ ms }: Measured): string => `${Math.round(amount / ms * 1000)}`.padStart(7);
+const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[all.length >> 1]!;
+
+/** Pairs, one after the other, so that both sides meet the same machine; the medians count. */
+async function compare(what: string, amount: number, unit: string, pairs = 3): Promise<void> {
+  const ours: Measured[] = [];
+  const sdk: Measured[] = [];
+  for (let pair = 0; pair < pairs; pair++) {
+    const sides = [
+      async () => ours.push(await inProcess(`${what}/ours`)),
+      async () => sdk.push(await inProcess(`${what}/sdk`)),
+    ];
+    for (const side of pair % 2 ? sides.toReversed() : sides) await side();
+  }
+  const ratio = median(ours.map(({ ms }, i) => sdk[i]!.ms / ms));
+  const [speed, bare] = [ours, sdk].map((all) => Math.round(amount / median(all.map(({ ms }) => ms)) * 1000));
+  const [peak, barePeak] = [ours, sdk].map((all) => median(all.map(({ peak }) => peak)));
   console.log(
-    `${what.padEnd(10)} ${speed(ours)} ${unit}, bare SDK ${speed(sdk)}: ratio ${
-      (sdk.ms / ours.ms).toFixed(2)
-    };  peak ${Math.round(ours.peak)} MB, bare SDK ${Math.round(sdk.peak)} MB: ratio ${
-      (ours.peak / sdk.peak).toFixed(2)
+    `${what.padEnd(10)} ${String(speed).padStart(7)} ${unit}, bare SDK ${String(bare).padStart(7)}: ratio ${
+      ratio.toFixed(2)
+    };  peak ${Math.round(peak!)} MB, bare SDK ${Math.round(barePeak!)} MB: ratio ${
+      (peak! / barePeak!).toFixed(2)
     }`,
   );
 }

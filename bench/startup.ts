@@ -1,13 +1,16 @@
 /**
- * What starting costs, as a ratio to an empty program measured in the same run: `mod.ts` imported, and `cli.ts --help`.
+ * What starting costs, as a ratio to an empty program measured in the same run: each entry point imported, and `cli.ts --help`.
  *
- *     deno run -A bench/startup.ts
+ *     deno run -A bench/startup.ts            measures
+ *     deno run -A bench/startup.ts --check    fails where one is beyond its budget in tests/tree/budgets.ts
  *
  * @module
  */
-import { ROOT } from "../tools/entries.ts";
+import { START_BUDGETS } from "../tests/tree/budgets.ts";
+import { entries, ROOT } from "../tools/entries.ts";
 
-const ROUNDS = 15;
+const check = Deno.args.includes("--check");
+const ROUNDS = check ? 7 : 15;
 
 async function time(args: readonly string[]): Promise<number> {
   const began = performance.now();
@@ -22,30 +25,45 @@ async function time(args: readonly string[]): Promise<number> {
   return performance.now() - began;
 }
 
+const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[all.length >> 1]!;
+
 const folder = await Deno.makeTempDir();
-const empty = `${folder}/empty.ts`;
-const library = `${folder}/library.ts`;
-await Deno.writeTextFile(empty, "export {};\n");
-await Deno.writeTextFile(library, `import "${ROOT}mod.ts";\n`);
-const programs: Readonly<Record<string, readonly string[]>> = {
-  "an empty program": [empty],
-  "import mod.ts": ["--config", "deno.json", library],
-  "cli.ts --help": ["cli.ts", "--help"],
-};
+const beyond: string[] = [];
 try {
-  const times = new Map<string, number[]>(Object.keys(programs).map((name) => [name, []]));
+  const programs = new Map<string, readonly string[]>();
+  for (const [name, path] of Object.entries(entries())) {
+    const program = `${folder}/${name.replaceAll(/\W/g, "_")}.ts`;
+    await Deno.writeTextFile(program, `import "${ROOT}${path.replace("./", "")}";\n`);
+    programs.set(name, ["--config", "deno.json", program]);
+  }
+  programs.set("./cli --help", ["cli.ts", "--help"]);
+  const empty = `${folder}/empty.ts`;
+  await Deno.writeTextFile(empty, "export {};\n");
+  const ratios = new Map<string, number[]>([...programs.keys()].map((name) => [name, []]));
+  const times = new Map<string, number[]>([...programs.keys()].map((name) => [name, []]));
+  // Each beside an empty program of its own, so that both meet the same machine; the first round fills caches.
   for (let round = -1; round < ROUNDS; round++) {
-    for (const [name, args] of Object.entries(programs)) {
+    for (const [name, args] of programs) {
+      const base = await time([empty]);
       const ms = await time(args);
-      if (round >= 0) times.get(name)!.push(ms);
+      if (round < 0) continue;
+      ratios.get(name)!.push(ms / base);
+      times.get(name)!.push(ms);
     }
   }
-  const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[all.length >> 1]!;
-  const base = median(times.get("an empty program")!);
-  for (const [name, all] of times) {
-    const ms = median(all);
-    console.log(`${name.padEnd(18)} ${ms.toFixed(1).padStart(6)} ms  ${(ms / base).toFixed(2)} x`);
+  for (const name of programs.keys()) {
+    const ratio = median(ratios.get(name)!);
+    const budget = START_BUDGETS[name];
+    const ms = median(times.get(name)!).toFixed(0).padStart(5);
+    console.log(
+      `${name.padEnd(18)} ${ms} ms  ${ratio.toFixed(2)} x of an empty program, budget ${budget ?? "none"}`,
+    );
+    if (budget === undefined || ratio > budget) beyond.push(name);
   }
 } finally {
   await Deno.remove(folder, { recursive: true });
+}
+if (check && beyond.length > 0) {
+  console.error(`Beyond its budget in tests/tree/budgets.ts, or without one: ${beyond.join(", ")}`);
+  Deno.exit(1);
 }

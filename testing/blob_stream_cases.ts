@@ -26,6 +26,32 @@ function breaking(
   }, { highWaterMark: 0 });
 }
 
+/** How far apart the bytes of a huge value are that are not zero. */
+const SPARSE = 2 ** 20;
+
+/** By how much memory may grow while a huge value passes, in bytes. */
+const HUGE_MEMORY = 512 * 2 ** 20;
+
+/** A value that is zero but for one byte in each MiB, which tells where it is. */
+function sparse(size: number, onChunk: () => void): ReadableStream<Bytes> {
+  let at = 0;
+  return new ReadableStream<Bytes>({
+    pull(controller) {
+      if (at >= size) return controller.close();
+      const chunk = new Uint8Array(Math.min(SPARSE, size - at));
+      chunk[0] = (at / SPARSE) % 251;
+      at += chunk.length;
+      onChunk();
+      controller.enqueue(chunk);
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** Where the next byte that is not zero is, from some place on. */
+function chunkStart(from: number): number {
+  return Math.ceil(from / SPARSE) * SPARSE;
+}
+
 /** The cases of blobs as streams. */
 export const blobStreamCases: SuiteCases<BlobDriver> = {
   "write: shows nothing of content that fails, and keeps the old value": async ({ driver }) => {
@@ -143,6 +169,39 @@ export const blobStreamCases: SuiteCases<BlobDriver> = {
     await assert.rejects(async () => {
       for (let next = await reader.read(); !next.done; next = await reader.read());
     }, (error) => error === reason);
+  },
+  "waits for a slow reader, who gets all of it": async ({ driver, writer }) => {
+    const size = 6 * 2 ** 20;
+    await writer.write("one", new Uint8Array(size).fill(6));
+    const reader = (await driver.read("one"))!.getReader();
+    let read = 0;
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      read += next.value.length;
+      // Others get their turn many times before the next chunk is asked for.
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    assert.equal(read, size);
+  },
+  "write: takes a huge value, gives it back, and holds little of it": async ({ driver, huge }) => {
+    if (huge === undefined) return;
+    const before = Deno.memoryUsage().rss;
+    let peak = 0;
+    const look = (): void => void (peak = Math.max(peak, Deno.memoryUsage().rss));
+    await driver.write("huge", sparse(huge, look));
+    const told = (await driver.info?.("huge"))?.size;
+    if (told !== undefined) assert.equal(told, huge);
+    let read = 0;
+    for await (const chunk of (await driver.read("huge"))!) {
+      const start = chunkStart(read);
+      if (start < read + chunk.length) {
+        assert.equal(chunk[start - read], (start / SPARSE) % 251, `the byte at ${start} is another one`);
+      }
+      read += chunk.length;
+      look();
+    }
+    assert.equal(read, huge);
+    assert(peak - before < HUGE_MEMORY, `memory grew by ${Math.round((peak - before) / 2 ** 20)} MiB`);
+    await driver.delete("huge");
   },
   "holds many streams open at once": async ({ driver, writer }) => {
     await writer.write("one", new Uint8Array(200_000).fill(5));

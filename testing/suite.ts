@@ -17,8 +17,10 @@ export interface Harness<D extends KeyDriver> {
   writer?(driver: D, stack: AsyncDisposableStack): D | Promise<D>;
   /** Cases that this driver does not meet. Each must name a case of the suite; each is shown as ignored with its reason. */
   readonly except?: readonly { readonly case: string; readonly because: string }[];
-  /** How many keys the long listing has. @default 5_000 */
+  /** How many keys the long listing has. @default 5_001 */
   readonly many?: number;
+  /** The size of the huge blob that is written and read as a stream, in bytes; memory must not grow with it. @default None is tried */
+  readonly huge?: number;
   /** Registers a test; `ignored` holds the reason when it must not run. @default Deno.test */
   readonly test?: (name: string, body: () => Promise<void>, ignored?: string) => void;
 }
@@ -35,6 +37,8 @@ export interface CaseContext<D extends KeyDriver> {
   readonly stack: AsyncDisposableStack;
   /** How many keys the long listing has. */
   readonly many: number;
+  /** The size of the huge blob, in bytes, when one is to be tried. */
+  readonly huge: number | undefined;
 }
 
 /** One case: throws when the driver breaks its contract. */
@@ -89,7 +93,7 @@ async function runCase<D extends KeyDriver>(
   if (readOnly && (title.startsWith("write: ") || !harness.writer)) return await refuses(driver);
   const writer = readOnly ? await harness.writer!(driver, stack) : driver;
   const other = harness.reopen ? await harness.reopen(driver, stack) : driver;
-  await run({ driver, writer, other, stack, many: harness.many ?? 5_000 });
+  await run({ driver, writer, other, stack, many: harness.many ?? 5_001, huge: harness.huge });
 }
 
 /**

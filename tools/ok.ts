@@ -45,6 +45,7 @@ const STEPS: Readonly<Record<string, () => Promise<boolean>>> = {
   "lint": () => deno(["lint", "--quiet"]),
   "types": () => deno(["check", "--quiet", "."]),
   "documentation": () => faultsOf(["doc", "--lint", ...Object.values(entries())]),
+  "start-up": () => deno(["run", "-A", "bench/startup.ts", "--check"]),
   "package": () => faultsOf(["publish", "--dry-run", "--allow-dirty", "--no-check"]),
 };
 

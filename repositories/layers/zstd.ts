@@ -15,12 +15,12 @@ const FRAME = 2 ** 19;
 /** The largest frame of others that is taken, in bytes: compressed, and as it is. */
 const LARGEST = { compressed: 2 ** 28, plain: 2 ** 30 };
 
-/** What makes frames of parts, or parts of frames. */
+/** What makes frames of parts, or parts of frames: each when it is asked for, since few bytes may become very many. */
 interface FrameCoder {
-  /** Takes bytes and gives what is ready. */
-  push(bytes: Bytes): Bytes[];
+  /** Takes bytes and gives what is ready. To be gone through before the next call. */
+  push(bytes: Bytes): Iterable<Bytes>;
   /** Gives the rest. */
-  end(): Bytes[];
+  end(): Iterable<Bytes>;
 }
 
 /**
@@ -59,16 +59,14 @@ class FrameEncoder implements FrameCoder {
 
   constructor(readonly compress: (part: Bytes) => Bytes) {}
 
-  push(bytes: Bytes): Bytes[] {
-    const frames: Bytes[] = [];
+  *push(bytes: Bytes): Generator<Bytes, void, void> {
     for (let at = 0; at < bytes.length;) {
       const part = bytes.subarray(at, at + FRAME - this.#size);
       this.#held.push(part);
       this.#size += part.length;
       at += part.length;
-      if (this.#size === FRAME) frames.push(this.#frame());
+      if (this.#size === FRAME) yield this.#frame();
     }
-    return frames;
   }
 
   end(): Bytes[] {
@@ -91,20 +89,18 @@ class FrameDecoder implements FrameCoder {
 
   constructor(readonly decompress: (frame: Bytes) => Bytes) {}
 
-  push(bytes: Bytes): Bytes[] {
-    const parts: Bytes[] = [];
+  *push(bytes: Bytes): Generator<Bytes, void, void> {
     let from = 0;
     for (const end of this.#frames.push(bytes)) {
       const part = this.decompress(concat([...this.#held, bytes.subarray(from, end)]));
-      if (part.length > 0) parts.push(part);
       this.#held = [];
       this.#size = 0;
       from = end;
+      if (part.length > 0) yield part;
     }
     if (from < bytes.length) this.#held.push(bytes.subarray(from));
     this.#size += bytes.length - from;
     if (this.#size > LARGEST.compressed) throw new Error(`a frame of more than ${LARGEST.compressed} bytes`);
-    return parts;
   }
 
   end(): Bytes[] {
@@ -121,20 +117,21 @@ function through(
   damaged: (error: unknown) => unknown,
 ): ReadableStream<Bytes> {
   const reader = source.getReader();
+  let ready: Iterator<Bytes> = [][Symbol.iterator]();
+  let over = false;
+  /** What the coder gives; its error is one of the data. */
+  const taken = <T>(call: () => T): Promise<T> =>
+    Promise.try(call).catch((error) => leave(reader, damaged(error)));
   return new ReadableStream<Bytes>({
     async pull(controller) {
-      for (let ready: Bytes[] = [], over = false; ready.length === 0;) {
-        if (over) return controller.close();
+      for (;;) {
         if (signal?.aborted) await leave(reader, signal.reason);
-        const { done, value } = await reader.read();
-        try {
-          ready = done ? coder.end() : coder.push(value);
-        } catch (error) {
-          await leave(reader, damaged(error));
-        }
-        for (const part of ready) controller.enqueue(part);
-        over = done;
-        if (done && ready.length > 0) controller.close();
+        const { done, value } = await taken(() => ready.next());
+        if (!done) return controller.enqueue(value);
+        if (over) return controller.close();
+        const read = await reader.read();
+        over = read.done;
+        ready = await taken(() => (read.done ? coder.end() : coder.push(read.value))[Symbol.iterator]());
       }
     },
     cancel: (reason) => reader.cancel(reason),

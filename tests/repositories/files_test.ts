@@ -18,7 +18,7 @@ function inFolder(options: FileOptions): Harness<BlobDriver> {
   };
 }
 
-testBlobDriver("fileDriver()", inFolder({}));
+testBlobDriver("fileDriver()", { ...inFolder({}), huge: 2 ** 30 + 1 });
 testBlobDriver("fileDriver() with an extension", inFolder({ extension: ".txt" }));
 testBlobDriver("fileDriver() with fsync", { ...inFolder({ durability: "fsync" }), many: 300 });
 testBlobDriver("fileDriver() copied", {

@@ -30,7 +30,7 @@ function over<D extends object>(layer: (driver: BlobDriver) => D) {
   };
 }
 
-testBlobDriver('compressed("zstd") over files', over(compressed("zstd")));
+testBlobDriver('compressed("zstd") over files', { ...over(compressed("zstd")), huge: 2 ** 30 + 1 });
 testBlobDriver("keeping() over files", over(keeping((key) => key !== "hidden", { id: "not-hidden" })));
 testBlobDriver("prefixed() over files", {
   ...over(prefixed("p-")),

@@ -4,7 +4,7 @@ import { S3BucketRepository } from "../../../repositories/s3/bucket.ts";
 import type { S3Retry } from "../../../repositories/s3/client.ts";
 import { needs } from "../../../testing/needs.ts";
 import { BUCKET, client, endpoint, objectsUnder, place, s3Test, uploadsUnder } from "./server.ts";
-import { FaultyProxy, type Seen } from "./proxy.ts";
+import { type Fate, FaultyProxy, type Seen } from "./proxy.ts";
 
 const program = needs("s3-program", ["S3_ENDPOINT", "S3_PROGRAM"]);
 
@@ -214,6 +214,27 @@ s3Test("S3BucketRepository waits for a silent store only as long as it was told"
   });
 });
 
+s3Test(
+  "S3BucketRepository lists each key once when pages are lost in the midst of a listing",
+  async (stack) => {
+    const { proxy, shaky, plain, retries } = await behindProxy(stack);
+    const keys = Array.from({ length: 1_050 }, (_, i) => `key-${String(i).padStart(5, "0")}`);
+    let at = 0;
+    await Promise.all(Array.from({ length: 16 }, async () => {
+      while (at < keys.length) await plain.put(keys[at++]!, "x");
+    }));
+    const isLaterPage = ({ query }: Seen): boolean => query.includes("continuation-token");
+    const fates: readonly Fate[] = ["lose-answer", { cutAfter: 5_000 }, "slow-down"];
+    for (const fate of fates) {
+      const lost = first(2, isLaterPage);
+      proxy.fate = (request) => lost(request) ? fate : "pass";
+      retries.length = 0;
+      assert.deepEqual((await Array.fromAsync(shaky)).sort(), keys, JSON.stringify(fate));
+      assert(retries.length > 0, JSON.stringify(fate));
+    }
+  },
+);
+
 /** One more gateway over the same store, to be killed. */
 class Gateway {
   readonly url: string;
@@ -333,5 +354,36 @@ Deno.test({
       listed.push(...page);
     }
     assert.deepEqual(listed.sort(), keys);
+  },
+});
+
+Deno.test({
+  name: "S3BucketRepository goes on with reads when its server is killed in the midst of them",
+  ...program.test,
+  async fn() {
+    await using stack = new AsyncDisposableStack();
+    const gateway = new Gateway();
+    stack.defer(() => gateway.kill());
+    await gateway.start();
+    const direct = client(stack);
+    const options = { bucket: BUCKET, prefix: await place(stack, direct) };
+    const bytes = pattern(24 * 2 ** 20);
+    await new S3BucketRepository(direct, options).put("large", bytes);
+    const killed = new S3BucketRepository(client(stack, { endpoint: gateway.url, maxAttempts: 30 }), options);
+    const reader = (await killed.open("large")).getReader();
+    const chunks: Bytes[] = [];
+    let read = 0;
+    let kills = 0;
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      chunks.push(next.value.slice());
+      read += next.value.length;
+      if (read > (kills + 1) * 7 * 2 ** 20) {
+        kills++;
+        await gateway.kill();
+        await gateway.start();
+      }
+    }
+    assert.equal(kills, 3);
+    assert.deepEqual(await readAll(ReadableStream.from(chunks) as ReadableStream<Bytes>), bytes);
   },
 });

@@ -48,7 +48,7 @@ function inBucket<D extends KeyDriver>(
 
 const plain = (blobs: BlobDriver): BlobDriver => blobs;
 
-testBlobDriver("s3Driver()", inBucket(plain));
+testBlobDriver("s3Driver()", { ...inBucket(plain, {}, 5_001), huge: 2 ** 30 + 1 });
 testBlobDriver(
   "s3Driver() with a prefix, a suffix and splits",
   inBucket(plain, { prefix: "books-", suffix: ".txt", splits: ["key-001000", "key-002000", "m"] }),
