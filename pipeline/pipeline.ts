@@ -20,7 +20,7 @@ import type { Outcome } from "../tasks/outcome.ts";
 import type { FoundRun } from "../tasks/runner.ts";
 import type { AgentOptions } from "../tasks/agent_options.ts";
 import type { Task } from "../tasks/task.ts";
-import { AgentHost } from "./agent_host.ts";
+import type { AgentHost } from "./agent_host.ts";
 import type { LeaseHolder } from "./events.ts";
 import { faultsOf } from "./faults.ts";
 import type {
@@ -545,6 +545,7 @@ export class Pipeline implements AsyncDisposable {
   /** Opens the runners for a run: only who holds the lease has an agent, so that there is one. */
   async #openRun(signal: AbortSignal, notice: (message: string) => void): Promise<AsyncDisposable> {
     await using stack = new AsyncDisposableStack();
+    const { AgentHost } = await import("./agent_host.ts");
     const agent = stack.use(new AgentHost({ state: this.state, options: this.#init.agent, notice }));
     this.#agent = agent;
     stack.defer(() => void (this.#agent = undefined));
