@@ -266,8 +266,8 @@ compact() {
 
 # Processes of ours that no pid file tells: those of containers, and the ones that watch them.
 leftovers() {
-  find /sys/fs/cgroup/{,*/}"$bridge" -name cgroup.procs -exec cat {} + 2>/dev/null
-  find /proc -maxdepth 2 -name exe -lname "$programs/*" 2>/dev/null | cut -d/ -f3
+  find /sys/fs/cgroup/{,*/}"$bridge" -name cgroup.procs -exec cat {} + 2>/dev/null || true
+  find /proc -maxdepth 2 -name exe -lname "$programs/*" 2>/dev/null | cut -d/ -f3 || true
 }
 down() {
   local name setting value folder pid
