@@ -305,17 +305,34 @@ export class Coordinator {
       emit({ type: "started", at: flight.since, attempt });
     }
     const context = new FlightContext(flight, this.#init);
-    let ended: Promise<Ending> | Ending;
+    let ended: Promise<Ending | undefined> | Ending;
     try {
-      ended = found ? runner.adopt!(attempt, context) : runner.run(attempt, context);
+      ended = found ? runner.adopt!(attempt, context) : this.#start(line, flight, context);
     } catch (error) {
       ended = Promise.reject(error);
     }
     if (!(ended instanceof Promise)) return this.#end(line, flight, ended);
     ended.then(
-      (ending) => this.#end(line, flight, ending),
+      (ending) => ending ? this.#end(line, flight, ending) : this.#land(line, flight, "it was over already"),
       (error) => this.#end(line, flight, undefined, error),
     );
+  }
+
+  /** Starts an attempt. Where listings are late, the job may be over and the listing may not say so: then nothing is started. */
+  #start(line: Line, flight: Flight, context: FlightContext): Promise<Ending | undefined> | Ending {
+    const { runner, outcomes } = line.state.task;
+    const { attempt } = flight;
+    if (outcomes.done.driver.supports.consistentListing) return runner.run(attempt, context);
+    return (async () => {
+      for (const repository of [outcomes.success, outcomes.failed]) {
+        if (!await repository.has(attempt.job)) continue;
+        this.#init.state.observer.announce(repository, attempt.job, true);
+        flight.ended();
+        this.tally.started--;
+        return undefined;
+      }
+      return await runner.run(attempt, context);
+    })();
   }
 
   /** A new attempt, among those under way, with its time limited. */

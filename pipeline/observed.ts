@@ -52,6 +52,9 @@ export class SubscribableSet implements LiveSet {
 /** Up to this many keys are sorted before they are numbered, so that equal priorities go in the order of names. */
 const SORTED = 200_000;
 
+/** How many keys of a late listing are asked for at once. */
+const CONFIRMED = 16;
+
 /** How to list. */
 export interface ListOptions extends OperationOptions {
   /** Numbers the keys that the first listing has found new; called once, by the first listing only. */
@@ -133,6 +136,8 @@ export class ObservedKeys extends SubscribableSet {
           for (const key of page) fresh.add(this.#keys.id(key));
         }
       }
+      const { consistentListing } = this.repository.driver.supports;
+      if (!consistentListing && this.listedAt !== undefined) await this.#confirm(fresh, announced, options);
       for (const [id, present] of announced) fresh.set(id, present);
       this.listedAt = begun;
       this.listingMs = performance.now() - begun;
@@ -140,6 +145,21 @@ export class ObservedKeys extends SubscribableSet {
     } finally {
       this.#announced = undefined;
     }
+  }
+
+  /** Asks for each key that a late listing gives or leaves out against what is known: it may tell of what was some time ago. */
+  async #confirm(
+    fresh: KeySet,
+    announced: ReadonlyMap<number, boolean>,
+    { signal }: OperationOptions,
+  ): Promise<void> {
+    const doubtful = changed(this.set, fresh)[Symbol.iterator]();
+    await Promise.all(Array.from({ length: CONFIRMED }, async () => {
+      for (let next = doubtful.next(); !next.done; next = doubtful.next()) {
+        if (announced.has(next.value)) continue;
+        fresh.set(next.value, await this.repository.has(this.#keys.key(next.value), { signal }));
+      }
+    }));
   }
 
   #pages(options: OperationOptions): AsyncIterable<readonly Key[]> {

@@ -33,6 +33,8 @@ export interface S3BucketOptions extends S3Place {
   readonly create?: boolean | undefined;
   /** Whether the store honors `If-Match` and `If-None-Match` of all writes. @default Found out, by writes under a name that is no key. */
   readonly conditional?: boolean | undefined;
+  /** Whether a listing tells at once of what was written and deleted: so on S3, on some stores that speak like it a moment late. @default true */
+  readonly consistentListing?: boolean | undefined;
   /** Keys at which to cut the listing into parts that are fetched at the same time: `["4", "8", "c"]` for names in hex. @default [] */
   readonly splits?: readonly Key[] | undefined;
   /** How long a read waits for more bytes before it asks for them anew. @default "60s" */
@@ -45,6 +47,7 @@ export interface S3BucketOptions extends S3Place {
 interface Settings {
   readonly upload: UploadOptions;
   readonly create: boolean;
+  readonly consistentListing: boolean;
   readonly splits: readonly Key[];
   readonly patience: number;
 }
@@ -73,6 +76,7 @@ export function s3Driver(
   return driverOf(new S3Store(client, options, options.account), new Conditions(options.conditional), {
     upload: { contentType: options.contentType ?? "application/octet-stream", partSize, concurrency },
     create: options.create ?? true,
+    consistentListing: options.consistentListing ?? true,
     splits: options.splits ?? [],
     patience: parseDuration(options.patience ?? "60s", "patience"),
   });
@@ -86,7 +90,7 @@ function driverOf(store: S3Store, conditions: Conditions, settings: Settings): B
     identity: store.identity,
     supports: {
       writable: true,
-      consistentListing: true,
+      consistentListing: settings.consistentListing,
       reach: "network",
       durable: true,
       get conditional() {
