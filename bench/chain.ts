@@ -4,6 +4,7 @@
  *
  * `deno run -A bench/chain.ts [JOBS] [NOOP_JOBS]`
  */
+import { figure, median, say, timed } from "./figure.ts";
 import { FileRepository, functionTask, input, output, Pipeline, YamlMetadataRepository } from "../mod.ts";
 
 const jobs = Number(Deno.args[0] ?? 5000);
@@ -49,32 +50,27 @@ function bare(from: string, to: string, outcome: Uint8Array): void {
   }
 }
 
-const time = async (work: () => void | Promise<unknown>): Promise<number> => {
-  const begun = performance.now();
-  await work();
-  return performance.now() - begun;
-};
-
 const ratios: number[] = [];
 for (let round = 0; round < 3; round++) {
   const folder = `${root}/chain-${round}`;
   const { pipeline, source } = pipelineIn(folder);
   await source.prepare();
   for (let i = 0; i < jobs; i++) await source.set(`job-${i}`, { n: i });
-  const ours = await time(async () => {
+  const [ours] = await timed(async () => {
     const { succeeded } = await pipeline.run().finished;
     if (succeeded !== 2 * jobs) throw new Error(`${succeeded} of ${2 * jobs} jobs succeeded`);
   });
   const outcome = Deno.readFileSync(`${folder}/done-second/job-0.yaml`);
-  const theirs = await time(() => bare(folder, `${root}/bare-${round}`, outcome));
+  const [theirs] = await timed(() => bare(folder, `${root}/bare-${round}`, outcome));
   ratios.push(theirs / ours);
-  console.log(
-    `chain of 2 x ${jobs}: ${ours.toFixed(0)} ms (${(2e3 * jobs / ours).toFixed(0)} jobs/s), bare loop ${
-      theirs.toFixed(0)
-    } ms, ratio ${(theirs / ours).toFixed(2)}`,
+  say(
+    `chain of 2 x ${jobs}`,
+    `${ours.toFixed(0)} ms (${(2e3 * jobs / ours).toFixed(0)} jobs/s), bare loop ${theirs.toFixed(0)} ms`,
   );
 }
-console.log(`chain ratio, median: ${ratios.sort()[1]!.toFixed(2)} (goal 0.7)`);
+figure("a chain of two tasks over YAML and files, of the speed of a bare loop", median(ratios), "x", {
+  atLeast: 0.7,
+});
 
 const folder = `${root}/noop`;
 const { pipeline } = pipelineIn(folder);
@@ -85,18 +81,24 @@ for (const name of ["source", "middle", "end", "done-first", "done-second"]) {
     Deno.writeFileSync(`${folder}/${name}/job-${i}.${extension}`, new Uint8Array());
   }
 }
+const nothing: number[] = [];
 for (let round = 0; round < 3; round++) {
-  const ms = await time(async () => {
+  const [ms] = await timed(async () => {
     const { started } = await pipeline.run().finished;
     if (started !== 0) throw new Error("There was something to do");
   });
-  console.log(`nothing to do over ${finished} x 2 jobs: ${ms.toFixed(0)} ms`);
+  nothing.push(ms);
+  say(`nothing to do over ${finished} x 2 jobs`, `${ms.toFixed(0)} ms`);
 }
-await ninja();
+const other = await ninja();
+if (other === undefined) say("nothing to do, compared with ninja", "ninja is not there");
+else {figure("nothing to do over 100,000 x 2 jobs, of the time of ninja", median(nothing) / other, "x", {
+    atMost: 1,
+  });}
 await Deno.remove(root, { recursive: true });
 
-/** The same number of targets for ninja, all of them made. */
-async function ninja(): Promise<void> {
+/** The same number of targets for ninja, all of them made: how long it takes to find that out, in milliseconds. */
+async function ninja(): Promise<number | undefined> {
   const at = `${root}/ninja`;
   Deno.mkdirSync(`${at}/a`, { recursive: true });
   Deno.mkdirSync(`${at}/b`);
@@ -107,13 +109,24 @@ async function ninja(): Promise<void> {
     text += `build b/${i}: copy a/${i}\nbuild c/${i}: copy b/${i}\n`;
   }
   Deno.writeTextFileSync(`${at}/build.ninja`, text);
-  const run = (...args: string[]): Promise<Deno.CommandOutput> =>
-    new Deno.Command("ninja", { args: ["-C", at, ...args], stdout: "null", stderr: "null" }).output();
-  try {
-    // A generator needs no log of earlier builds: with outputs newer than inputs there is nothing to do.
-    const touch = await time(() => run());
-    console.log(`ninja, nothing to do over as many targets: ${touch.toFixed(0)} ms`);
-  } catch {
-    console.log("ninja is not there; nothing to compare with");
+  // A generator needs no log of earlier builds: with outputs newer than inputs there is nothing to do. Its time is taken as ours is.
+  const script = 'ninja -C "$1" >/dev/null || exit 1; times';
+  const rounds: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const begun = performance.now();
+    const { success, stdout } = await new Deno.Command("sh", {
+      args: ["-c", script, "sh", at],
+      stderr: "null",
+    }).output();
+    const wall = performance.now() - begun;
+    if (!success) return undefined;
+    const children = new TextDecoder().decode(stdout).trim().split("\n").at(-1)!;
+    const cpu = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+      (sum, [, m, sec]) => sum + Number(m) * 60 + Number(sec),
+      0,
+    );
+    rounds.push(Math.min(wall, cpu * 1000));
+    say("ninja, nothing to do over as many targets", `${rounds.at(-1)!.toFixed(0)} ms`);
   }
+  return median(rounds);
 }

@@ -10,6 +10,7 @@ import { localExecutor } from "../executors/local.ts";
 import { MemoryMetadataRepository } from "../repositories/memory.ts";
 import { processTask } from "../tasks/process.ts";
 import type { RunContext } from "../tasks/runner.ts";
+import { figure, median } from "./figure.ts";
 
 /** What each job runs. */
 const SCRIPT = ":";
@@ -73,9 +74,8 @@ async function measure(call: () => Promise<void>, width: number, jobs: number): 
   return (performance.now() - begin) / jobs * 1000;
 }
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
-
 const sizes = Deno.args.length > 0 ? Deno.args.map(Number) : [100, 1000, 5000];
+const speeds: number[] = [];
 for (const width of [2, 8]) {
   for (const jobs of sizes) {
     const times: Record<string, number[]> = {};
@@ -87,6 +87,12 @@ for (const width of [2, 8]) {
     const bare = times["Deno.Command"]!;
     for (const name in times) {
       const ratio = median(times[name]!.map((time, round) => bare[round]! / time));
+      if (name === "processTask") speeds.push(ratio);
+      if (name === "processTask" && jobs === sizes.at(-1)) {
+        figure(`local processes, ${width} at a time, of the rate of Deno.Command`, ratio, "x", {
+          atLeast: 0.8,
+        });
+      }
       console.log(
         `width ${width}  ${String(jobs).padStart(5)} jobs  ${name.padEnd(13)} ${
           median(times[name]!).toFixed(0).padStart(6)
@@ -95,6 +101,8 @@ for (const width of [2, 8]) {
     }
   }
 }
+const flat = Math.min(speeds[sizes.length - 1]! / speeds[0]!, speeds.at(-1)! / speeds[sizes.length]!);
+figure(`of that rate, what is left from ${sizes[0]} to ${sizes.at(-1)} jobs`, flat, "x", { atLeast: 0.9 });
 await task.runner.close!();
 await executor.close();
 await Deno.remove(state, { recursive: true });

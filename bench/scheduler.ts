@@ -6,7 +6,6 @@
  *
  * @module
  */
-import process from "node:process";
 import {
   type BlobDriver,
   BlobRepository,
@@ -22,6 +21,7 @@ import { plan } from "../pipeline/plan.ts";
 import { FlatQueue, HeapQueue } from "../pipeline/queue.ts";
 import { SubscribableSet } from "../pipeline/observed.ts";
 import { PipelineState } from "../pipeline/state.ts";
+import { figure, say, timed } from "./figure.ts";
 
 const gc = (globalThis as { gc?: () => void }).gc ?? (() => {});
 const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MB`;
@@ -30,16 +30,6 @@ const heap = (): number => {
   gc();
   return Deno.memoryUsage().heapUsed + Deno.memoryUsage().external;
 };
-
-function say(what: string, figure: string): void {
-  console.log(`${what.padEnd(66)} ${figure}`);
-}
-
-async function timed<T>(work: () => T | Promise<T>): Promise<[ms: number, result: T]> {
-  const begun = performance.now();
-  const result = await work();
-  return [performance.now() - begun, result];
-}
 
 const keys = (count: number): string[] =>
   Array.from({ length: count }, (_, i) => `job-${String(i).padStart(7, "0")}`);
@@ -78,11 +68,15 @@ async function million(): Promise<void> {
     }
   });
   const [first] = await timed(() => state.list());
-  say(
-    "first listing of 1,000,000 jobs x 5 tasks",
-    `${first.toFixed(0)} ms (${(first / bare).toFixed(1)} x a Map of the keys)`,
+  figure(
+    "planning 1,000,000 jobs x 5 tasks: first listing",
+    first / 1000,
+    "s",
+    { atMost: 5 },
+    `${(first / bare).toFixed(1)} x a Map of the keys`,
   );
   say("memory of it, the keys themselves not counted", megabytes(heap() - before));
+  figure("memory of it, the whole process", Deno.memoryUsage().rss / 2 ** 20, "MB", { atMost: 500 });
   const [again] = await timed(() => state.list());
   say("listing it again, nothing changed", `${again.toFixed(0)} ms`);
   const [counting] = await timed(() => state.counts());
@@ -133,9 +127,12 @@ async function picking(): Promise<void> {
       for (let i = 0; i < 64; i++) ready.put((candidates.next().value as { job: number }).job, false);
     }
   });
-  say(
-    "picking the best 64 of them and starting them",
-    `${(picked / 1000).toFixed(3)} ms (sorting them all: ${sorting.toFixed(0)} ms)`,
+  figure(
+    "picking one of 500,000 ready jobs, amortised",
+    (building + picked) / 64_000,
+    "ms",
+    { atMost: 1 },
+    `the best 64: ${(picked / 1000).toFixed(3)} ms; sorting them all: ${sorting.toFixed(0)} ms`,
   );
 }
 
@@ -168,7 +165,6 @@ async function jobsASecond(): Promise<void> {
   const all = keys(count);
   const figures: {
     readonly ms: number;
-    readonly cpu: number;
     readonly bare: number;
     readonly again: number;
   }[] = [];
@@ -176,22 +172,17 @@ async function jobsASecond(): Promise<void> {
   for (let round = 0; round < 4; round++) {
     const { pipeline } = await oneStep(count);
     gc();
-    const { user } = process.cpuUsage();
     const [ms] = await timed(() => pipeline.run().finished);
-    const cpu = (process.cpuUsage().user - user) / 1000;
     const [again] = await timed(() => pipeline.run().finished);
     const [bare] = await timed(async () => {
       for (const key of all) await done.set(key, outcome);
     });
-    figures.push({ ms, cpu, bare, again });
+    figures.push({ ms, bare, again });
   }
   const best = figures.reduce((a, b) => a.ms < b.ms ? a : b);
-  const rate = (ms: number): string => Math.round(count / ms * 1000).toLocaleString("en");
-  say(
-    "jobs a second in this process, best of four",
-    `${rate(best.ms)} (${(best.ms / best.bare).toFixed(1)} x a loop that writes the outcomes)`,
-  );
-  say("jobs a second of processor time, best of four", rate(Math.min(...figures.map(({ cpu }) => cpu))));
+  figure("jobs in this process, over memory, best of four", count / best.ms * 1000, "jobs/s", {
+    atLeast: 100_000,
+  }, `${(best.ms / best.bare).toFixed(1)} x a loop that writes the outcomes`);
   say("opening it again when all is done", `${best.again.toFixed(0)} ms`);
 }
 
@@ -208,17 +199,20 @@ async function handOver(): Promise<void> {
       await to.write("x");
     })
   );
-  const [bare] = await timed(async () => {
-    for (let i = 0; i < 40; i++) await pause();
-  });
+  const begun = performance.now();
+  for (let i = 0; i < 40; i++) await pause();
+  const bare = performance.now() - begun;
   const run = new Pipeline({ tasks, state: null }).run();
   const events: (PipelineEvent & { readonly seen: number })[] = [];
-  const [ms] = await timed(async () => {
-    for await (const event of run) events.push({ ...event, seen: performance.now() });
-  });
-  say(
-    "40 steps of 10 ms, one after the other",
-    `${ms.toFixed(0)} ms (${(ms / bare).toFixed(3)} x the waits alone)`,
+  const began = performance.now();
+  for await (const event of run) events.push({ ...event, seen: performance.now() });
+  const ms = performance.now() - began;
+  figure(
+    "40 sequential steps of 10 ms",
+    ms / 1000,
+    "s",
+    { atMost: 0.5 },
+    `${(ms / bare).toFixed(2)} x the waits alone`,
   );
   const gaps = events.flatMap((event, i) =>
     event.type === "started" && events[i - 1]!.type === "finished" ? [event.seen - events[i - 1]!.seen] : []

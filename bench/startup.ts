@@ -8,6 +8,7 @@
  */
 import { START_BUDGETS } from "../tests/tree/budgets.ts";
 import { entries, ROOT } from "../tools/entries.ts";
+import { figure, median } from "./figure.ts";
 
 const check = Deno.args.includes("--check");
 const ROUNDS = check ? 7 : 15;
@@ -25,8 +26,6 @@ async function time(args: readonly string[]): Promise<number> {
   return performance.now() - began;
 }
 
-const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[all.length >> 1]!;
-
 const folder = await Deno.makeTempDir();
 const beyond: string[] = [];
 try {
@@ -40,6 +39,7 @@ try {
   const empty = `${folder}/empty.ts`;
   await Deno.writeTextFile(empty, "export {};\n");
   const ratios = new Map<string, number[]>([...programs.keys()].map((name) => [name, []]));
+  const more: number[] = [];
   const times = new Map<string, number[]>([...programs.keys()].map((name) => [name, []]));
   // Each beside an empty program of its own, so that both meet the same machine; the first round fills caches.
   for (let round = -1; round < ROUNDS; round++) {
@@ -49,6 +49,7 @@ try {
       if (round < 0) continue;
       ratios.get(name)!.push(ms / base);
       times.get(name)!.push(ms);
+      if (name === ".") more.push(ms - base);
     }
   }
   for (const name of programs.keys()) {
@@ -60,6 +61,8 @@ try {
     );
     if (budget === undefined || ratio > budget) beyond.push(name);
   }
+  figure("import mod.ts, more than an empty program", median(more), "ms", { atMost: 30 });
+  figure("cli.ts --help", median(times.get("./cli --help")!), "ms", { atMost: 120 });
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
