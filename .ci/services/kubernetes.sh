@@ -239,7 +239,11 @@ start_kubelet() {
 }
 
 start() {
-  running kubelet && running apiserver && return
+  local name
+  if [ -e "$run/complete" ] && running etcd && running containerd; then # one of the others may have ended
+    for name in apiserver controllers scheduler kubelet; do running "$name" || "start_$name"; done
+    return
+  fi
   down # what is left of a cluster that broke
   mkdir -p "$run"/{pki,logs,pids,cni,pods,volume-plugins}
   mkdir -m 700 "$run/etcd"
@@ -256,6 +260,7 @@ start() {
   wait "$import"
   start_kubelet
   await "the service account is there" controllers api /api/v1/namespaces/default/serviceaccounts/default
+  touch "$run/complete"
 }
 
 compact() {
