@@ -10,6 +10,8 @@ import type { Bound } from "./bound.ts";
 import { BodyGate } from "./body_gate.ts";
 import { bindLink, type Written } from "./body_links.ts";
 import type { Links } from "./link.ts";
+import { inThisProcess, isModuleBody, type ModuleBody } from "./module_body.ts";
+import { moduleRunner, type ModuleTaskOptions } from "./module_task.ts";
 import { recordError } from "./outcome.ts";
 import type { Ending, Pool, RunContext, Runner } from "./runner.ts";
 import { defineTask, type Task, type TaskOptions } from "./task.ts";
@@ -36,6 +38,10 @@ export interface FunctionContext {
 export interface FunctionTaskOptions<L extends Links> extends TaskOptions<L> {
   /** Where its jobs run. Default: a pool that all function tasks share, 64 at a time. */
   readonly pool?: Pool;
+  /** Not for a function: only a body that is named by its module can run elsewhere. See `moduleBody`. */
+  readonly executor?: never;
+  /** Not for a function, which may do what this process may. */
+  readonly permissions?: never;
 }
 
 /** The runner of a function task. */
@@ -48,14 +54,14 @@ export interface FunctionRunner extends Runner {
 export const inProcess: Pool = { name: "in-process", capacity: {}, width: 64 };
 
 /**
- * A task whose body is a function in this process.
+ * A task whose body is a function.
  *
  * The body gets each link under its name, already bound to the job and typed by its repository. A job has succeeded when the body returns and every
  * output that is expected is there; it has failed when the body throws. When its attempt is over, a body can publish nothing any more.
  *
  * @param name Its name, unique in a pipeline.
  * @param options Where outcomes go, what it reads and writes, and what every task can be told.
- * @param body What to do for a job.
+ * @param body What to do for a job: a function of this process, or (`moduleBody`) the default export of a module, which can run elsewhere.
  * @returns The task.
  * @throws {DefinitionError} With all that is wrong.
  * @example Counting the words of every book
@@ -79,19 +85,43 @@ export function functionTask<L extends Links>(
   name: string,
   options: FunctionTaskOptions<L>,
   body: (context: FunctionContext & Bound<L>) => unknown,
+): Task<L>;
+/** A task whose body is the default export of a module. */
+export function functionTask<L extends Links>(
+  name: string,
+  options: ModuleTaskOptions<L>,
+  body: ModuleBody<FunctionContext & Bound<L>>,
+): Task<L>;
+export function functionTask<L extends Links>(
+  name: string,
+  options: FunctionTaskOptions<L> | ModuleTaskOptions<L>,
+  body: ((context: never) => unknown) | ModuleBody<never>,
 ): Task<L> {
-  const runner: FunctionRunner = {
-    pool: options.pool ?? inProcess,
+  const own = isModuleBody(body) ? inThisProcess(body) : body;
+  const elsewhere = isModuleBody(body)
+    ? moduleRunner(name, options as ModuleTaskOptions<L>, body, () => task.links)
+    : undefined;
+  const runner: FunctionRunner = elsewhere ?? {
+    pool: (options as FunctionTaskOptions<L>).pool ?? inProcess,
     defaultQuota: {},
-    body,
+    body: own,
     run: (attempt, context) =>
-      runBody(attempt, context, task.links, body as (context: FunctionContext) => unknown),
+      runBody(attempt, context, task.links, own as (context: FunctionContext) => unknown),
   };
   const task = defineTask(name, "function", options, runner);
   return task;
 }
 
-async function runBody(
+/**
+ * Runs a body for one attempt: binds its links, sees that nothing is published once the attempt is over, and that nothing is missing.
+ *
+ * @param attempt Which.
+ * @param context What the run gets from the scheduler.
+ * @param links The links of the task.
+ * @param body What to do.
+ * @returns How it has ended.
+ */
+export async function runBody(
   attempt: Attempt,
   context: RunContext,
   links: Links,

@@ -39,6 +39,8 @@ export {
   type FunctionTaskOptions,
   inProcess,
 } from "./function.ts";
+export { type BodyContext, type BodyModule, type ModuleBody, moduleBody } from "./module_body.ts";
+export type { ModuleTaskOptions } from "./module_task.ts";
 export { allocated, field, type KeyMapping, type MappingContext } from "./key_mapping.ts";
 export {
   type AutomaticValue,
@@ -83,7 +85,7 @@ export {
   type Task,
   type TaskOptions,
 } from "./task.ts";
-export type { BoundFolder, BoundPath, ProcessLink, ProcessLinks } from "./process_links.ts";
-export { type DownloadCache, type ProcessContext, processTask, type ProcessTaskOptions } from "./process.ts";
+export type { BoundPath, ProcessLink, ProcessLinks } from "./process_links.ts";
+export { type ProcessContext, processTask, type ProcessTaskOptions } from "./process.ts";
 export { type PathLike, Script, type ScriptTag, type ScriptValue, sh } from "./script.ts";
 export { containerTask, type ContainerTaskOptions } from "./container.ts";
