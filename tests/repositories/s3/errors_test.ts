@@ -4,6 +4,7 @@ import type { S3BucketOptions } from "../../../repositories/s3/driver.ts";
 import type { S3ClientOptions } from "../../../repositories/s3/client.ts";
 import { classifyS3, explainS3 } from "../../../repositories/s3/errors.ts";
 import { BUCKET, client, credentials, endpoint, place, s3Test } from "./server.ts";
+import { FaultyProxy } from "./proxy.ts";
 import { TlsFront } from "./tls.ts";
 
 /** What a user is told when an operation fails. */
@@ -121,6 +122,25 @@ s3Test(
     assert.equal(await trusting.text("one"), "over TLS");
   },
 );
+
+s3Test("S3BucketRepository says that a session is over, and that listing is not allowed", async (stack) => {
+  const prefix = await place(stack, client(stack));
+  const proxy = stack.use(new FaultyProxy(endpoint));
+  const repository = books(stack, { endpoint: proxy.url }, { prefix, suffix: "" });
+  proxy.fate = () => ({ refuse: [400, "ExpiredToken"] });
+  const over =
+    "the session of these credentials is over, or its token is wrong; log in again, or renew AWS_SESSION_TOKEN";
+  assert.equal(
+    await told(repository.text("one")),
+    `denied: Cannot read "one" of ${repository.name}: ${over}`,
+  );
+  assert.equal(await told(Array.fromAsync(repository)), `denied: Cannot list ${repository.name}: ${over}`);
+  proxy.fate = ({ query }) => /list-type/.test(query) ? { refuse: [403, "AccessDenied"] } : "pass";
+  await repository.put("one", "x");
+  assert.equal(await repository.text("one"), "x");
+  const mayNot = `the store does not allow it; have s3:ListBucket allowed for the bucket "${BUCKET}"`;
+  assert.equal(await told(Array.fromAsync(repository)), `denied: Cannot list ${repository.name}: ${mayNot}`);
+});
 
 Deno.test("explainS3() knows what no server here can be made to say", () => {
   const doing = { operation: "read", key: "one", subject: "s3 b/*", bucket: "b" };

@@ -12,6 +12,8 @@ export type Fate =
   | "lose-answer"
   /** It is answered with 503, and the server never hears of it. */
   | "slow-down"
+  /** It is answered with this status and code, and the server never hears of it. */
+  | { readonly refuse: readonly [status: number, code: string] }
   /** The connection breaks after some of the answer's body has come. */
   | { readonly cutAfter: number }
   /** Nothing is answered. */
@@ -84,7 +86,7 @@ export class FaultyProxy implements AsyncDisposable {
           const part = held.subarray(0, body);
           body -= part.length;
           held = held.subarray(part.length);
-          if (state.fate !== "slow-down" && state.fate !== "silence") await writeAll(server, part);
+          if (reaches(state.fate)) await writeAll(server, part);
           continue;
         }
         const end = headEnd(held);
@@ -95,8 +97,11 @@ export class FaultyProxy implements AsyncDisposable {
         this.seen.push(request);
         state.fate = this.fate(request);
         body = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
-        if (state.fate === "slow-down") await refuse(client);
-        else if (state.fate !== "silence") await writeAll(server, held.subarray(0, end));
+        if (state.fate === "slow-down") await refuse(client, 503, "SlowDown");
+        else if (typeof state.fate === "object" && "refuse" in state.fate) {
+          await refuse(client, ...state.fate.refuse);
+        }
+        if (reaches(state.fate)) await writeAll(server, held.subarray(0, end));
         held = held.subarray(end);
       }
     }
@@ -126,7 +131,7 @@ async function downwards(server: Deno.Conn, client: Deno.Conn, state: { fate: Fa
       passed = 0;
     }
     if (fate === "lose-answer") return;
-    if (typeof fate === "object" && passed + chunk.length > fate.cutAfter) {
+    if (typeof fate === "object" && "cutAfter" in fate && passed + chunk.length > fate.cutAfter) {
       return await writeAll(client, chunk.subarray(0, fate.cutAfter - passed));
     }
     passed += chunk.length;
@@ -134,12 +139,18 @@ async function downwards(server: Deno.Conn, client: Deno.Conn, state: { fate: Fa
   }
 }
 
-async function refuse(client: Deno.Conn): Promise<void> {
-  const body = "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>";
+/** Whether the server hears of a request. */
+function reaches(fate: Fate): boolean {
+  return fate !== "slow-down" && fate !== "silence" && !(typeof fate === "object" && "refuse" in fate);
+}
+
+async function refuse(client: Deno.Conn, status: number, code: string): Promise<void> {
+  const message = code === "SlowDown" ? "Reduce your request rate." : "";
+  const body = `<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
   await writeAll(
     client,
     new TextEncoder().encode(
-      `HTTP/1.1 503 Slow Down\r\ncontent-type: application/xml\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      `HTTP/1.1 ${status} ${code}\r\ncontent-type: application/xml\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     ),
   );
 }
