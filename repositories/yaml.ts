@@ -73,7 +73,8 @@ function readYaml({ CORE_SCHEMA, load, YAMLException }: Reader, text: string): u
     if (!(error instanceof YAMLException)) throw error;
     const { mark, reason } = error;
     const place = mark ? `line ${mark.line + 1}, column ${mark.column + 1}: ` : "";
-    throw new SyntaxError(`${place}${reason}`, { cause: error });
+    // Without the cause: it says the same over several lines, with a drawing.
+    throw new SyntaxError(`${place}${reason}`);
   }
 }
 

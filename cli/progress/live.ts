@@ -8,7 +8,9 @@ import { type Style, truncate } from "../ansi.ts";
 import type { Io } from "../io.ts";
 import { ProgressModel } from "./model.ts";
 import { Painter } from "./painter.ts";
+import { amount } from "../rows.ts";
 import { skippedText, troubleText } from "./plain.ts";
+import { Repeats } from "./repeats.ts";
 import { renderProgress } from "./render.ts";
 
 /** The least time between two pictures, in milliseconds. */
@@ -34,6 +36,7 @@ export class LiveProgress {
   readonly #model: ProgressModel;
   readonly #painter: Painter;
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #troubles = new Repeats();
   #changed = true;
   #opened = false;
   #paintedAt = 0;
@@ -51,7 +54,7 @@ export class LiveProgress {
     this.#changed = true;
     this.#opened ||= event.type === "opened";
     this.#model.apply(event);
-    if (event.type === "trouble") this.#print(troubleText(event));
+    if (event.type === "trouble") this.#trouble(troubleText(event));
     if (event.type === "skipped-names") this.#print(skippedText(event));
   }
 
@@ -64,6 +67,8 @@ export class LiveProgress {
   /** Paints how things stand in the end, and leaves it there. */
   finish(counts: Readonly<Record<string, TaskCounts>>): void {
     if (!this.#opened) return;
+    const more = this.#troubles.more();
+    if (more > 0) this.#print(`… ${amount(more)} more of the trouble above`);
     this.#model.note("");
     this.#paint(counts);
     this.#painter.leave();
@@ -84,6 +89,10 @@ export class LiveProgress {
     this.#paintedAt = performance.now();
     const view = this.#model.view(Date.now(), counts);
     this.#painter.paint(renderProgress(view, this.#options.io.size(), this.#options.style));
+  }
+
+  #trouble(text: string): void {
+    if (this.#troubles.take(text)) this.#print(text);
   }
 
   /** Puts a line above the display, where it stays. */

@@ -11,6 +11,7 @@ import { printable } from "../ansi.ts";
 import { near } from "../near.ts";
 import { outcomeText } from "../outcome_text.ts";
 import { amount, counted } from "../rows.ts";
+import { Repeats } from "./repeats.ts";
 
 /** How many lines about jobs are written in a second; what is more is counted. */
 const PER_SECOND = 20;
@@ -34,13 +35,14 @@ function clockTime(at: number): string {
   );
 }
 
-/** Writes a line for each event that matters; a flood is summed up once a second. */
+/** Writes a line for each event that matters; a flood, and trouble that repeats itself, are summed up once a second. */
 export class PlainProgress {
   readonly #options: PlainOptions;
   readonly #time: (at: number) => string;
   #second = 0;
   #written = 0;
   #more = { done: 0, failed: 0, retrying: 0 };
+  readonly #troubles = new Repeats();
 
   /** @param options Where lines go, and which. */
   constructor(options: PlainOptions) {
@@ -73,7 +75,7 @@ export class PlainProgress {
           }: ${outcomeText(event.outcome)}`,
         );
       case "trouble":
-        return this.#line(event.at, troubleText(event));
+        return this.#trouble(event.at, troubleText(event));
       case "skipped-names":
         return this.#line(event.at, skippedText(event));
       case "lease-waiting":
@@ -88,7 +90,7 @@ export class PlainProgress {
         return;
       case "released":
         if (!this.#options.quiet) {
-          this.#line(event.at, `${formatAttempt(event.attempt)} given back: ${event.why}`);
+          this.#trouble(event.at, `${formatAttempt(event.attempt)} given back: ${event.why}`);
         }
     }
   }
@@ -105,10 +107,12 @@ export class PlainProgress {
   /** Writes what was summed up. */
   flush(now: number): void {
     const { done, failed, retrying } = this.#more;
+    const troubles = this.#troubles.more();
     const parts = [
       ...(done > 0 && !this.#options.quiet ? [`${amount(done)} more done`] : []),
       ...(failed > 0 ? [`${amount(failed)} more failed`] : []),
       ...(retrying > 0 && !this.#options.quiet ? [`${amount(retrying)} more to be tried again`] : []),
+      ...(troubles > 0 ? [`${amount(troubles)} more of the trouble above`] : []),
     ];
     this.#more = { done: 0, failed: 0, retrying: 0 };
     if (parts.length > 0) this.#line(now, `… ${parts.join(", ")}`);
@@ -118,6 +122,10 @@ export class PlainProgress {
     if (this.#options.quiet && kind !== "failed") return;
     if (++this.#written > PER_SECOND) this.#more[kind]++;
     else this.#line(at, text);
+  }
+
+  #trouble(at: number, text: string): void {
+    if (this.#troubles.take(text)) this.#line(at, text);
   }
 
   #line(at: number, text: string): void {

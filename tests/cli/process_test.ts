@@ -26,8 +26,8 @@ async function ended(command: Deno.Command): Promise<Ended> {
   return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
 }
 
-/** A folder with a pipeline of slow jobs: `ms` is how long each takes. */
-async function withPipeline(ms: number, use: (dir: string) => Promise<void>): Promise<void> {
+/** A folder with a pipeline of slow jobs: `ms` is how long each takes; `"go"`: until there is a file of that name. */
+async function withPipeline(ms: number | "go", use: (dir: string) => Promise<void>): Promise<void> {
   const dir = await Deno.realPath(await Deno.makeTempDir());
   await Deno.mkdir(`${dir}/in`);
   for (const job of ["a", "b", "c"]) await Deno.writeTextFile(`${dir}/in/${job}`, job);
@@ -46,7 +46,11 @@ const copy = functionTask("copy", {
   links: { given: input(new FileRepository("./in")), made: output(made) },
 }, async ({ given, made, signal }) => {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ${ms});
+  const timer = ${
+      ms === "go"
+        ? `setInterval(() => { try { Deno.statSync("go"); clearInterval(timer); resolve(); } catch { /* not yet */ } }, 5)`
+        : `setTimeout(resolve, ${ms})`
+    };
   signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); });
   await promise;
   await made.write(await given.text());
@@ -144,13 +148,25 @@ async function started(dir: string) {
     for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
     return text;
   })();
-  return { child, rest, err: new Response(child.stderr).text() };
+  const says = Promise.withResolvers<void>();
+  const err = (async () => {
+    let text = "";
+    for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
+      text += part;
+      says.resolve();
+    }
+    says.resolve();
+    return text;
+  })();
+  return { child, rest, err, says: says.promise };
 }
 
 Deno.test("Ctrl-C waits for the running jobs, starts nothing more, and ends with 130", () =>
-  withPipeline(800, async (dir) => {
-    const { child, rest, err } = await started(dir);
+  withPipeline("go", async (dir) => {
+    const { child, rest, err, says } = await started(dir);
     child.kill("SIGINT");
+    await says;
+    await Deno.writeTextFile(`${dir}/go`, "");
     assert.equal((await child.status).code, 130);
     assert.equal(
       await err,

@@ -190,6 +190,26 @@ Deno.test("PlainProgress sums a flood up, and loses nothing of it", () => {
   assert.equal(failed, 100);
 });
 
+Deno.test("PlainProgress tells trouble of one kind three times, and counts the rest", () => {
+  const lines: string[] = [];
+  const progress = new PlainProgress({
+    write: (line) => lines.push(line),
+    quiet: false,
+    logsCommand,
+    time: () => "",
+  });
+  const trouble = (message: string): void =>
+    progress.apply({ type: "trouble", at: 0, message } as PipelineEvent & { readonly type: "trouble" });
+  for (let i = 0; i < 100; i++) trouble(`Cannot record job "k${i}" of task t: no space: './done/.tmp-${i}'`);
+  trouble("Cannot list books: the service is not there");
+  progress.flush(0);
+  assert.deepEqual(lines, [
+    ...[0, 1, 2].map((i) => ` trouble: Cannot record job "k${i}" of task t: no space: './done/.tmp-${i}'`),
+    " trouble: Cannot list books: the service is not there",
+    " … 97 more of the trouble above",
+  ]);
+});
+
 Deno.test("PlainProgress says only what failed when it is quiet", () => {
   const lines: string[] = [];
   const progress = new PlainProgress({
