@@ -12,7 +12,7 @@
 #
 # Exports KUBERNETES_TEST_CONFIG (a kubeconfig that may do everything; not called KUBECONFIG, so that tests never meet a cluster that somebody
 # works with), KUBERNETES_TEST_IMAGE (busybox), KUBERNETES_DENO_IMAGE (the same with Deno and curl), KUBERNETES_HOST_ADDRESS (this machine as
-# pods see it) and, for tests of faults, KUBERNETES_PROGRAM (this script). Against a cluster of your own set the first four.
+# pods see it) and, for tests of faults, KUBERNETES_PROGRAM (this script, for this cluster). Against a cluster of your own set the first four.
 #
 # Pods reach each other, this machine, and the apiserver as in every cluster (KUBERNETES_SERVICE_HOST); other services have no address that
 # works, there are no names, and no way out to the network. A second cluster beside: DATATASK_SERVICES=<folder> KUBERNETES_NETWORK=10.252
@@ -23,13 +23,14 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 state=${DATATASK_SERVICES:-${XDG_CACHE_HOME:-$HOME/.cache}/datatask/services}/kubernetes
 programs=$state/programs
+run=$state/run              # all of one cluster
 bridge=${KUBERNETES_BRIDGE:-dt-kube0}
 network=${KUBERNETES_NETWORK:-10.251}
+[ ! -e "$run/names" ] || read -r bridge network <"$run/names"
 gateway=$network.0.1        # this machine, for pods
 address=$network.1.1        # the first service address: that of the apiserver, as pods are told
 etcd_address=127.$(cut -d. -f2 <<<"$network").0.1
 node=datatask
-run=$state/run              # all of one cluster
 pki=$run/pki
 # Folders that kubelet, containerd and the network plugins have no option for. They see empty ones of their own.
 private=(/run/containerd /run/netns /var/lib/cni /var/lib/kubelet /var/log/containers)
@@ -248,6 +249,7 @@ start() {
   mkdir -p "$run"/{pki,logs,pids,cni,pods,volume-plugins}
   mkdir -m 700 "$run/etcd"
   chmod 700 "$run"
+  echo "$bridge $network" >"$run/names"
   make_identities
   write_settings
   prepare_machine
@@ -300,8 +302,10 @@ case "${1:-up}" in
     obtain_programs
     make_images
     start
+    printf '#!/bin/bash\nDATATASK_SERVICES=%q exec %q "$@"\n' "$(dirname "$state")" "$here/kubernetes.sh" >"$run/program"
+    chmod +x "$run/program"
     echo "export KUBERNETES_TEST_CONFIG=$run/admin.kubeconfig KUBERNETES_TEST_IMAGE=$test_image KUBERNETES_DENO_IMAGE=$deno_image" \
-      "KUBERNETES_HOST_ADDRESS=$gateway KUBERNETES_PROGRAM=$here/kubernetes.sh"
+      "KUBERNETES_HOST_ADDRESS=$gateway KUBERNETES_PROGRAM=$run/program"
     ;;
   down) down "${2:-}" ;;
   stop) end "${2:?what to stop}" "${3:--TERM}" ;;

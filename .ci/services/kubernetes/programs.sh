@@ -25,9 +25,10 @@ build_kubernetes() {
       sed -n "s/^\t\(k8s\.io\/[a-z0-9-]*\) v0\.0\.0\$/\t\1 => \1 v0.${kubernetes_version#1.}/p" "$module/go.mod"
       echo ')'
     } >>go.mod
-    nice -n 10 go build -p "$(nproc)" -trimpath -gcflags=all=-dwarf=false -ldflags "-s -w -X $version.gitTreeState=clean
-      -X $version.gitVersion=v$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=$(cut -d. -f2 <<<"$kubernetes_version")" -o kubernetes .
-  ) >"$state/build.log" 2>&1 || { say "the build failed: $(tail -n 5 "$state/build.log")"; exit 1; }
+    nice -n 10 go build -v -p "$(nproc)" -trimpath -gcflags=all=-dwarf=false -ldflags "-s -w -X $version.gitTreeState=clean -X $version.gitCommit=
+      -X $version.gitVersion=v$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=$(cut -d. -f2 <<<"$kubernetes_version")" -o kubernetes . 2>&1 |
+      awk '{ print } /^[^ ]*$/ && ++built % 300 == 0 { print "kubernetes: " built " of 2500 packages" >"/dev/fd/3" }'
+  ) 3>&2 >"$state/build.log" 2>&1 || { say "the build failed: $(tail -n 5 "$state/build.log")"; exit 1; }
   mv "$work/kubernetes" "$kubernetes"
   rm -rf "$work"
 }
