@@ -84,8 +84,8 @@ async function named(given: string, cwd: string): Promise<Found> {
   const isFolder = await Deno.stat(path).then((info) => info.isDirectory, () => false);
   throw new UsageError(
     isFolder
-      ? `Cannot load ${given}: it is a folder without ${NAMES.join(" or ")}; name the file with -p`
-      : `Cannot load ${given}: there is no such file; check the path after -p`,
+      ? `Cannot load ${given}: it is a folder without ${NAMES.join(" or ")}; name the file`
+      : `Cannot load ${given}: there is no such file; check the path`,
   );
 }
 
@@ -113,6 +113,36 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 /**
+ * Finds a module that is named on the command line.
+ *
+ * @param given Its path or address.
+ * @returns Its address.
+ * @throws {UsageError} When there is none.
+ */
+export function findModule(given: string): Promise<Found> {
+  return named(given, currentFolder());
+}
+
+/**
+ * Loads a module.
+ *
+ * @param found The module.
+ * @returns What it exports.
+ * @throws {UsageError} When it cannot be loaded.
+ */
+export async function importModule(found: Found): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return await import(found.address);
+  } catch (error) {
+    throw loadError(error, nameOf(found), BASE, currentFolder());
+  }
+}
+
+function nameOf({ address, name }: Found): string {
+  return address.startsWith("file:") ? shortAddress(address, currentFolder()) : name;
+}
+
+/**
  * Loads a pipeline.
  *
  * @param found The module.
@@ -120,14 +150,8 @@ async function isFile(path: string): Promise<boolean> {
  * @throws {UsageError} When it cannot be loaded, or exports none.
  */
 export async function loadPipeline(found: Found): Promise<Pipeline> {
-  const cwd = currentFolder();
-  const name = found.address.startsWith("file:") ? shortAddress(found.address, cwd) : found.name;
-  let module: Record<string, unknown>;
-  try {
-    module = await import(found.address);
-  } catch (error) {
-    throw loadError(error, name, BASE, cwd);
-  }
+  const module = await importModule(found);
+  const name = nameOf(found);
   // Computed, so that the library is loaded by the module of the pipeline, and not before it.
   const library = new URL("../pipeline/pipeline.ts", import.meta.url).href;
   const { isPipeline }: typeof import("../pipeline/pipeline.ts") = await import(library);

@@ -21,7 +21,7 @@ export const GROUPS: readonly CommandGroup[] = [
   { title: "Get work done", commands: [work.RUN, work.PLAN, work.LAUNCH, work.RETRY, work.CANCEL] },
   { title: "See how it stands", commands: [look.STATUS, look.WHY, look.TRACE, look.LOGS, look.GRAPH] },
   { title: "Look at data and change it", commands: [look.LS, look.CAT, data.INJECT, data.RM] },
-  { title: "Keep data safe", commands: [data.BACKUP, data.RESTORE] },
+  { title: "Keep data safe", commands: [data.BACKUP, data.RESTORE, data.COPY] },
   { title: "Tools", commands: [data.DOCTOR, data.SHELL, data.COMPLETIONS, data.COMPLETE] },
 ];
 

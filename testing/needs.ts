@@ -10,7 +10,9 @@ const SERVICES: Readonly<Record<string, readonly string[]>> = {
   "mongodb-program": ["MONGODB_PROGRAM", "MONGODB_BACKEND"],
   "registry": ["REGISTRY_URL"],
   "registry-program": ["REGISTRY_PROGRAM"],
-  "s3": ["S3_URL"],
+  "s3": ["S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY"],
+  "s3-program": ["S3_ENDPOINT", "S3_PROGRAM"],
+  "swift": ["SWIFT_ENDPOINT", "SWIFT_ACCESS_KEY", "SWIFT_SECRET_KEY"],
   "docker": ["DOCKER_SOCKET"],
   "ssh": ["SSH_URL"],
   "kubernetes": [
@@ -40,7 +42,7 @@ export interface Service {
 /**
  * Tells whether a service is there for the tests of a file.
  *
- * When it is not and `REQUIRE` (names, joined by commas) holds it, this throws, so that the run fails. When it is not and
+ * When it is not and `REQUIRE` (names, joined by commas; `-mongodb-program` takes one away) holds it, this throws, so that the run fails. When it is not and
  * `SERVICES_NOT_RUN` names a file, the service is noted there, for the table at the end of a run.
  *
  * @param service Its name: `mongodb`. A part of a service (`mongodb-program`) is required together with it.
@@ -54,11 +56,12 @@ export function needs(service: string, variables: readonly string[] = SERVICES[s
   const available = missing.length === 0;
   if (!available) {
     const required = (Deno.env.get("REQUIRE") ?? "").split(",").map((name) => name.trim());
-    if (required.includes(service) || required.includes(service.replace(/-program$/, ""))) {
+    const whole = service.replace(/-program$/, "");
+    if ([service, whole].some((name) => required.includes(name)) && !required.includes(`-${service}`)) {
       throw new Error(
-        `${service} is required and not there: ${missing.join(", ")} not set; eval "$(.ci/services/${
-          service.replace(/-program$/, "")
-        }.sh)"`,
+        `${service} is required and not there: ${
+          missing.join(", ")
+        } not set; eval "$(.ci/services/${whole}.sh)"`,
       );
     }
     const notes = Deno.env.get("SERVICES_NOT_RUN");

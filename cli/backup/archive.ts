@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { Bytes, Content } from "../../core/bytes.ts";
-import { readAll, toStream } from "../../core/bytes.ts";
+import { type Content, readAll } from "../../core/bytes.ts";
 import { RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 import type { BlobDriver } from "../../repositories/driver.ts";
@@ -14,6 +13,8 @@ import type { BlobRepository } from "../../repositories/blob.ts";
 import type { FilesystemRepository } from "../../repositories/filesystem.ts";
 import type { MetadataRepository } from "../../repositories/metadata.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
+import { digesting, digestOf } from "./digesting.ts";
+import { Manifest } from "./manifest.ts";
 import type { Store, StoreKind } from "./stores.ts";
 
 /** What a manifest says of a value. */
@@ -30,41 +31,23 @@ export interface ManifestEntry {
 
 const ENDINGS: Readonly<Record<StoreKind, string>> = { blob: "", metadata: ".json", filesystem: ".tar" };
 
-/** Feeds a stream through a digest. */
-async function digesting(
-  content: Content,
-): Promise<
-  { readonly stream: ReadableStream<Bytes>; end(): { readonly sha256: string; readonly size: number } }
-> {
-  const { createHash } = await import("node:crypto");
-  const hash = createHash("sha256");
-  let size = 0;
-  const tap = new TransformStream<Bytes, Bytes>({
-    transform(chunk, controller) {
-      hash.update(chunk);
-      size += chunk.length;
-      controller.enqueue(chunk);
-    },
-  });
-  return { stream: toStream(content).pipeThrough(tap), end: () => ({ sha256: hash.digest("hex"), size }) };
-}
-
 /** One store in a backup. */
 export class Archive implements Disposable {
   readonly #kind: StoreKind;
   readonly #files: BlobDriver;
-  readonly #manifestPath: string;
   readonly #name: string;
-  #manifest: Deno.FsFile | undefined;
-  /** What the manifest says, the last word on each key. */
-  readonly entries: Map<Key, ManifestEntry>;
+  readonly #manifest: Manifest<ManifestEntry>;
 
-  private constructor(folder: string, kind: StoreKind, entries: Map<Key, ManifestEntry>) {
+  private constructor(folder: string, kind: StoreKind, manifest: Manifest<ManifestEntry>) {
     this.#kind = kind;
     this.#name = folder;
     this.#files = fileDriver(folder, { extension: ENDINGS[kind] });
-    this.#manifestPath = `${folder}.manifest.jsonl`;
-    this.entries = entries;
+    this.#manifest = manifest;
+  }
+
+  /** What the manifest says, the last word on each key. */
+  get entries(): ReadonlyMap<Key, ManifestEntry> {
+    return this.#manifest.entries;
   }
 
   /**
@@ -74,21 +57,7 @@ export class Archive implements Disposable {
    * @param kind What kind of value it holds.
    */
   static async open(folder: string, kind: StoreKind): Promise<Archive> {
-    const entries = new Map<Key, ManifestEntry>();
-    const text = await Deno.readTextFile(`${folder}.manifest.jsonl`).catch((error) => {
-      if (error instanceof Deno.errors.NotFound) return "";
-      throw error;
-    });
-    for (const line of text.split("\n")) {
-      if (line === "") continue;
-      try {
-        const entry: ManifestEntry = JSON.parse(line);
-        entries.set(entry.key, entry);
-      } catch {
-        // The last line of an interrupted backup may be cut short: its value is copied again.
-      }
-    }
-    return new Archive(folder, kind, entries);
+    return new Archive(folder, kind, await Manifest.open(`${folder}.manifest.jsonl`));
   }
 
   /** Makes the folder. */
@@ -127,7 +96,7 @@ export class Archive implements Disposable {
       if (!signal.aborted && !await source.has(key)) return undefined;
       throw error;
     }
-    this.#record({ key, ...taken!, version });
+    this.#manifest.record({ key, ...taken!, version });
     return taken!.size;
   }
 
@@ -156,25 +125,15 @@ export class Archive implements Disposable {
       );
     };
     if (!stream) return refuse("its file is missing");
-    const digest = await digesting(stream);
-    for await (const _ of digest.stream) signal.throwIfAborted();
-    const { sha256, size } = digest.end();
+    const { sha256, size } = await digestOf(stream, signal);
     const entry = this.entries.get(key)!;
     if (sha256 !== entry.sha256) {
       refuse(`its file is damaged (${size} of ${entry.size} bytes, and the SHA-256 digest differs)`);
     }
   }
 
-  #record(entry: ManifestEntry): void {
-    this.#manifest ??= Deno.openSync(this.#manifestPath, { append: true, create: true });
-    // A line that was cut short must not run into this one.
-    const start = this.entries.size === 0 ? "" : "\n";
-    this.#manifest.writeSync(new TextEncoder().encode(`${start}${JSON.stringify(entry)}\n`));
-    this.entries.set(entry.key, entry);
-  }
-
   /** Closes the manifest. */
   [Symbol.dispose](): void {
-    this.#manifest?.close();
+    this.#manifest[Symbol.dispose]();
   }
 }

@@ -3,17 +3,21 @@
  *
  * @module
  */
-import { describeError } from "../../core/errors.ts";
+import type { Bytes } from "../../core/bytes.ts";
+import { describeError, isDatataskError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 import type { Pipeline } from "../../pipeline/pipeline.ts";
+import type { BlobRepository } from "../../repositories/blob.ts";
+import type { FilesystemRepository } from "../../repositories/filesystem.ts";
 import type { MetadataRepository } from "../../repositories/metadata.ts";
 import type { Repository } from "../../repositories/repository.ts";
 import { near } from "../near.ts";
 import { counted } from "../rows.ts";
 import type { Check } from "./check.ts";
 
-/** How many documents are read back. */
+/** How many values are read back, and how much of each, in bytes. */
 const SAMPLE = 20;
+const ENOUGH = 2 ** 20;
 /** How many stores are looked at at once. */
 const WIDTH = 8;
 
@@ -76,10 +80,8 @@ async function checkOne({ names, repository, writes }: Known): Promise<Check> {
       "link another repository, or leave readOnly out",
     );
   }
-  const damaged = repository.kind === "metadata"
-    ? await readBack(repository as MetadataRepository, listing.first)
-    : undefined;
-  if (damaged) return bad(damaged, "mend the document, or delete it with rm so that it is made again");
+  const damaged = await readBack(repository, listing.first);
+  if (damaged) return bad(damaged, "mend the value, or delete it with rm so that it is made again");
   const text = `${near(repository.name)}, ${counted(listing.count, "key")}${writes ? ", writable" : ""}`;
   if (listing.skipped === 0) return { name, state: "ok", text };
   return {
@@ -90,13 +92,34 @@ async function checkOne({ names, repository, writes }: Known): Promise<Check> {
   };
 }
 
-async function readBack(repository: MetadataRepository, keys: readonly Key[]): Promise<string | undefined> {
+/** What is wrong with the first of some values that cannot be read. */
+async function readBack(repository: Repository, keys: readonly Key[]): Promise<string | undefined> {
   for (const key of keys) {
     try {
-      await repository.find(key);
+      await readOne(repository, key);
     } catch (error) {
-      return describeError(error);
+      // Somebody may have deleted it meanwhile.
+      if (!isDatataskError(error, "not-found")) return describeError(error);
     }
   }
   return undefined;
+}
+
+async function readOne(repository: Repository, key: Key): Promise<void> {
+  if (repository.kind === "metadata") await (repository as MetadataRepository).get(key);
+  else if (repository.kind === "blob") await readSome(await (repository as BlobRepository).open(key));
+  else if (repository.kind === "filesystem") {
+    let read = 0;
+    for await (const entry of await (repository as FilesystemRepository).entries(key)) {
+      if (entry.kind === "file") read += await readSome(await entry.open());
+      if (read >= ENOUGH) break;
+    }
+  }
+}
+
+/** Reads the beginning of a stream. Returns how much that was, in bytes. */
+async function readSome(stream: ReadableStream<Bytes>): Promise<number> {
+  let read = 0;
+  for await (const chunk of stream) if ((read += chunk.length) >= ENOUGH) break;
+  return read;
 }

@@ -95,6 +95,26 @@ export const RESTORE = command({
   ]],
 });
 
+/** `copy` */
+export const COPY = command({
+  name: "copy",
+  brief: "Copy the values of one repository into another of the same kind",
+  about: [
+    "FROM and TO are repositories of the pipeline (task.link), or such as a module exports (./stores.ts#archive; a session that it exports is opened). Each value is read back and compared by its SHA-256 digest. Interrupt it when you like: the next call goes on, and copies again what has changed.",
+    "A key that is there with another value is left as it is and named, unless --overwrite is given. Nothing is ever deleted.",
+  ],
+  args: [{ name: "FROM", completes: "repository" }, { name: "TO", completes: "repository" }],
+  flags: {
+    overwrite: { kind: "boolean", brief: "Replace other values that are there" },
+    quiet: { kind: "boolean", short: "q", brief: "Show the summary only" },
+    json: { kind: "boolean", brief: "Print the summary as JSON" },
+  },
+  examples: [
+    ["copy summary.reports publish.pages", "between two stores of the pipeline"],
+    ["copy summary.reports ./stores.ts#archive", "into one that a module exports"],
+  ],
+});
+
 /** `shell` */
 export const SHELL = command({
   name: "shell",

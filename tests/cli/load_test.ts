@@ -32,7 +32,7 @@ Deno.test("a pipeline is taken from the default export, or from the export named
 
 Deno.test("a module that is no pipeline gets one line that says what is wrong, and where", async () => {
   const cases: [Record<string, string>, string | RegExp][] = [
-    [{}, "Cannot load DIR/pipeline.ts: there is no such file; check the path after -p"],
+    [{}, "Cannot load DIR/pipeline.ts: there is no such file; check the path"],
     [
       { "pipeline.ts": "export const x = 1;\nexport const y = 2;\n" },
       "Cannot use DIR/pipeline.ts: it exports no pipeline (only x, y); end it with  export default new Pipeline({ tasks: [...] });",
@@ -115,7 +115,7 @@ Deno.test("-p takes a folder, and paths with blanks and signs", async () => {
     const empty = await cli(["status", "-p", dir]);
     assert.deepEqual([empty.code, empty.err], [
       2,
-      `datatask: Cannot load ${dir}: it is a folder without pipeline.ts or pipeline.js; name the file with -p\n`,
+      `datatask: Cannot load ${dir}: it is a folder without pipeline.ts or pipeline.js; name the file\n`,
     ]);
     await Deno.writeTextFile(
       `${dir}/pipeline.js`,

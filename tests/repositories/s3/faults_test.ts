@@ -6,7 +6,7 @@ import { needs } from "../../../testing/needs.ts";
 import { BUCKET, client, endpoint, objectsUnder, place, s3Test, uploadsUnder } from "./server.ts";
 import { type Fate, FaultyProxy, type Seen } from "./proxy.ts";
 
-const program = needs("s3-program", ["S3_ENDPOINT", "S3_PROGRAM"]);
+const program = needs("s3-program");
 
 /** A repository behind a proxy, and one that is not. */
 async function behindProxy(

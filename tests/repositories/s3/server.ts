@@ -16,7 +16,7 @@ import {
 } from "../../../deps/aws_s3.ts";
 import { needs } from "../../../testing/needs.ts";
 
-const service = needs("s3", ["S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY"]);
+const service = needs("s3");
 
 /** Whether there is a server. */
 export const { available } = service;

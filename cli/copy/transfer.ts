@@ -1,0 +1,120 @@
+/**
+ * Copying between two repositories: each value is read back and compared by its digest, and what is there already is not copied again.
+ *
+ * @module
+ */
+import { RepositoryError } from "../../core/errors.ts";
+import type { Key } from "../../core/key.ts";
+import type { BlobRepository } from "../../repositories/blob.ts";
+import type { FilesystemRepository } from "../../repositories/filesystem.ts";
+import type { MetadataRepository } from "../../repositories/metadata.ts";
+import type { Repository } from "../../repositories/repository.ts";
+import type { Manifest } from "../backup/manifest.ts";
+import { blobValues, documentValues, treeValues, type Values } from "./values.ts";
+
+/** What is known of a value that was copied. */
+export interface Copied {
+  /** Its key. */
+  readonly key: Key;
+  /** Its digest, in hexadecimal. */
+  readonly sha256: string;
+  /** Its version where it came from, as far as that is known. */
+  readonly from?: string | undefined;
+  /** Its version where it went, as far as that is known. */
+  readonly to?: string | undefined;
+}
+
+/** A copy of one repository into another. */
+export class Transfer {
+  readonly #from: Repository;
+  readonly #to: Repository;
+  readonly #values: Values;
+  readonly #overwrite: boolean;
+  readonly #known: Manifest<Copied> | undefined;
+
+  /**
+   * @param from Where values come from.
+   * @param to Where they go: a repository of the same kind.
+   * @param overwrite Whether other values that are there are replaced.
+   * @param known What earlier calls have copied, and where to note it.
+   */
+  constructor(from: Repository, to: Repository, overwrite: boolean, known: Manifest<Copied> | undefined) {
+    this.#from = from;
+    this.#to = to;
+    this.#overwrite = overwrite;
+    this.#known = known;
+    this.#values = valuesOf(from, to);
+  }
+
+  /**
+   * Sees to it that a value is there.
+   *
+   * @param key Of which key.
+   * @param signal Stops it.
+   * @returns How much was copied, in bytes; nothing when it was there, or is gone from where it came.
+   * @throws {RepositoryError} When another value is there, or when it does not read back as it was written.
+   */
+  async one(key: Key, signal: AbortSignal): Promise<number | undefined> {
+    const [source, target] = await Promise.all([
+      this.#from.info(key, { signal }),
+      this.#to.info(key, { signal }),
+    ]);
+    if (!source) return undefined;
+    const known = this.#known?.entries.get(key);
+    if (
+      target?.version !== undefined && source.version !== undefined && known?.from === source.version &&
+      known.to === target.version
+    ) return undefined;
+    if (target && await this.#isSame(key, signal)) return undefined;
+    if (target && !this.#overwrite) {
+      throw this.#refuse(
+        "already-exists",
+        key,
+        "another value is there; delete it, or call copy with --overwrite",
+      );
+    }
+    const conditional = !target && this.#to.driver.supports.conditional;
+    const copied = await this.#values.copy(key, { signal, ...(conditional ? { ifAbsent: true } : {}) });
+    const there = await this.#values.digestTo(key, signal);
+    if (there.sha256 !== copied.sha256) {
+      throw this.#refuse(
+        "invalid-value",
+        key,
+        `it reads back as another value (${there.size} bytes of ${copied.size}); see who else writes it, and copy it again`,
+      );
+    }
+    await this.#note(key, copied.sha256, source.version, signal);
+    return copied.size;
+  }
+
+  async #isSame(key: Key, signal: AbortSignal): Promise<boolean> {
+    const version = (await this.#from.info(key, { signal }))?.version;
+    const [here, there] = await Promise.all([
+      this.#values.digestFrom(key, signal),
+      this.#values.digestTo(key, signal),
+    ]);
+    if (here.sha256 !== there.sha256) return false;
+    await this.#note(key, here.sha256, version, signal);
+    return true;
+  }
+
+  async #note(key: Key, sha256: string, from: string | undefined, signal: AbortSignal): Promise<void> {
+    if (!this.#known) return;
+    const to = (await this.#to.info(key, { signal }))?.version;
+    this.#known.record({ key, sha256, from, to });
+  }
+
+  #refuse(code: "already-exists" | "invalid-value", key: Key, what: string): RepositoryError {
+    return new RepositoryError(
+      code,
+      `Cannot copy "${key}" of ${this.#from.name} to ${this.#to.name}: ${what}`,
+      { operation: "copy", subject: this.#to.name, key },
+    );
+  }
+}
+
+function valuesOf(from: Repository, to: Repository): Values {
+  if (from.kind === "blob") return blobValues(from as BlobRepository, to as BlobRepository);
+  if (from.kind === "metadata") return documentValues(from as MetadataRepository, to as MetadataRepository);
+  return treeValues(from as FilesystemRepository, to as FilesystemRepository);
+}

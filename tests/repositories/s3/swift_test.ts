@@ -1,0 +1,96 @@
+/** The same driver over a store of another dialect: Swift knows no writes on a condition, and wants Content-MD5 with deletions of many. */
+import assert from "node:assert/strict";
+import type { BlobDriver } from "../../../repositories/driver.ts";
+import { S3BucketRepository } from "../../../repositories/s3/bucket.ts";
+import { s3Driver } from "../../../repositories/s3/driver.ts";
+import { JsonMetadataRepository } from "../../../repositories/yaml.ts";
+import { testBlobDriver } from "../../../testing/blob_suite.ts";
+import { needs } from "../../../testing/needs.ts";
+import { BUCKET, client, place, uploadsUnder } from "./server.ts";
+
+const service = needs("swift");
+const server = {
+  endpoint: service.get("SWIFT_ENDPOINT"),
+  credentials: {
+    accessKeyId: service.get("SWIFT_ACCESS_KEY"),
+    secretAccessKey: service.get("SWIFT_SECRET_KEY"),
+  },
+};
+
+const prefixes = new WeakMap<BlobDriver, string>();
+testBlobDriver("s3Driver() over Swift", {
+  many: 1_100,
+  async make(stack) {
+    const s3 = client(stack, server);
+    const prefix = await place(stack, s3);
+    const made = s3Driver(s3, { bucket: BUCKET, prefix });
+    prefixes.set(made, prefix);
+    return made;
+  },
+  reopen: (driver, stack) =>
+    s3Driver(client(stack, server), { bucket: BUCKET, prefix: prefixes.get(driver)! }),
+  // The SDK watches its connections by timers of its own, which outlive a request that was called off by up to a second.
+  test: (name, fn, ignored) =>
+    Deno.test({
+      name,
+      fn,
+      ignore: !service.available || ignored !== undefined,
+      sanitizeOps: false,
+      sanitizeResources: false,
+    }),
+});
+
+Deno.test({
+  name: "S3BucketRepository finds out that Swift knows no conditions, and deletes many there",
+  ...service.test,
+  async fn() {
+    await using stack = new AsyncDisposableStack();
+    const s3 = client(stack, server);
+    const prefix = await place(stack, s3);
+    const books = new S3BucketRepository(s3, { bucket: BUCKET, prefix });
+    await books.prepare();
+    assert.equal(books.driver.supports.conditional, false);
+    await assert.rejects(books.put("one", "x", { ifAbsent: true }), {
+      code: "unsupported",
+      message:
+        `Cannot write "one" of ${books.name}: its store knows no writes on a condition; write without ifAbsent and ifVersion, or use another store`,
+    });
+    const keys = Array.from({ length: 30 }, (_, i) => `key-${i}`);
+    for (const key of keys) await books.put(key, key);
+    await books.deleteMany(keys);
+    for (const key of keys) assert.equal(await books.has(key), false);
+  },
+});
+
+Deno.test({
+  name: "S3BucketRepository writes in parts to Swift, and leaves none when it fails",
+  ...service.test,
+  async fn() {
+    await using stack = new AsyncDisposableStack();
+    const s3 = client(stack, server);
+    const prefix = await place(stack, s3);
+    const books = new S3BucketRepository(s3, { bucket: BUCKET, prefix, partSize: 5 * 2 ** 20 });
+    const large = new Uint8Array(12 * 2 ** 20).map((_, i) => (i * 31 + (i >> 8)) % 251);
+    const stream = (then: (controller: ReadableStreamDefaultController) => void) =>
+      new ReadableStream<Uint8Array<ArrayBuffer>>({
+        start(controller) {
+          controller.enqueue(large);
+          then(controller);
+        },
+      });
+    await books.put("one", stream((controller) => controller.close()));
+    assert.equal((await books.info("one"))!.size, large.length);
+    assert.deepEqual(await books.bytes("one"), large);
+    const trouble = new Error("the source broke");
+    await assert.rejects(
+      books.put("one", stream((controller) => void queueMicrotask(() => controller.error(trouble)))),
+    );
+    assert.equal(await uploadsUnder(s3, prefix), 0);
+    assert.deepEqual(await books.bytes("one"), large);
+    await books.put("one", "short");
+    assert.equal(await books.text("one"), "short");
+    const documents = new JsonMetadataRepository(books);
+    await documents.set("two", { pages: 635 });
+    assert.deepEqual(await documents.get("two"), { pages: 635 });
+  },
+});
