@@ -58,7 +58,7 @@ export async function startAgent(init: StartAgent): Promise<RunningAgent> {
       pollMs,
       idleMs: limits.idleMs,
       digests: new Digests(),
-      uploads: new Uploads(limits.maxUploadBytes),
+      uploads: new Uploads(limits.maxUploadBytes, Math.min(5000, limits.idleMs / 4)),
     }),
   );
   const { server, port } = await listen(

@@ -10,9 +10,6 @@ import { removeAll, sizeOf } from "./files.ts";
 import { parseContentRange } from "./ranges.ts";
 import { Refusal } from "./refusal.ts";
 
-/** For so long after it has moved an upload keeps others of the same value out, in milliseconds. */
-const QUIET_MS = 5000;
-
 /** The header that says how much of an unfinished upload is there, in bytes. */
 const RECEIVED = "X-Datatask-Received";
 
@@ -41,11 +38,16 @@ interface Claim {
 /** The uploads of an agent. */
 export class Uploads {
   readonly #limit: number;
+  readonly #quietMs: number;
   readonly #claims = new Map<string, Claim>();
 
-  /** @param limit The longest upload, in bytes. */
-  constructor(limit: number) {
+  /**
+   * @param limit The longest upload, in bytes.
+   * @param quietMs For so long after it has moved an upload keeps others of the same value out, in milliseconds.
+   */
+  constructor(limit: number, quietMs: number) {
     this.#limit = limit;
+    this.#quietMs = quietMs;
   }
 
   /**
@@ -99,7 +101,7 @@ export class Uploads {
   /** One upload of a value at a time. One that has stood still is taken for broken: its client has come back. */
   async #claim(exchange: Exchange, partial: string): Promise<{ claim: Claim; release: () => void }> {
     for (let other = this.#claims.get(partial); other; other = this.#claims.get(partial)) {
-      if (performance.now() - other.moved < QUIET_MS) {
+      if (performance.now() - other.moved < this.#quietMs) {
         throw new Refusal(409, "The same value is being uploaded already; try again when that has ended", {
           "Retry-After": "5",
         });
