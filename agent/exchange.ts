@@ -42,7 +42,8 @@ export class Exchange {
   readonly request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #traffic: Traffic;
-  readonly #expects: boolean;
+  /** Whether the client waits with the body until it is asked for it. */
+  #expects: boolean;
   readonly #controller = new AbortController();
   readonly #bell = new Bell();
   #moved = 0;
@@ -119,7 +120,10 @@ export class Exchange {
   async *body(limit: number, tooLong: () => Refusal): AsyncGenerator<Bytes, void, void> {
     const { request } = this;
     let length = 0;
-    if (this.#expects) this.#response.writeContinue();
+    if (this.#expects) {
+      this.#expects = false;
+      this.#response.writeContinue();
+    }
     for (;;) {
       this.signal.throwIfAborted();
       const chunk = request.read() as Bytes | null;
@@ -219,10 +223,11 @@ export class Exchange {
   async close(): Promise<void> {
     const { request } = this;
     await this.answered();
-    if (!request.complete && !this.#failed) {
+    if (!request.complete && !this.#failed && !this.#expects) {
       const timer = setTimeout(() => request.destroy(), LINGER_MS);
-      request.resume();
-      while (!request.complete && !request.destroyed && !this.#failed) await this.#wait(true);
+      while (!request.complete && !request.destroyed && !this.#failed) {
+        if (request.read() === null) await this.#wait(true);
+      }
       clearTimeout(timer);
     }
     if (!request.complete) request.destroy();

@@ -25,11 +25,12 @@ export interface RequestsInit extends Shop {
 }
 
 /** The requests of an agent. */
-export class Requests implements Disposable {
+export class Requests implements AsyncDisposable {
   readonly #init: RequestsInit;
   readonly #metrics = new Metrics();
   readonly #alarm: Alarm;
   readonly #running = new Set<Exchange>();
+  #empty: (() => void) | undefined;
   readonly #watch: ReturnType<typeof setInterval>;
 
   /** @param init What they need. */
@@ -42,8 +43,9 @@ export class Requests implements Disposable {
     }, Math.max(20, Math.min(1000, init.idleMs / 4)));
   }
 
-  /** Watches them no longer. */
-  [Symbol.dispose](): void {
+  /** Waits for the last of them. Their connections must have been closed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#running.size > 0) await new Promise<void>((resolve) => this.#empty = resolve);
     clearInterval(this.#watch);
   }
 
@@ -69,6 +71,7 @@ export class Requests implements Disposable {
     }
     await exchange.close();
     this.#running.delete(exchange);
+    if (this.#running.size === 0) this.#empty?.();
     this.#metrics.inFlight--;
     this.#metrics.count(seen.route, exchange.gone ? 499 : exchange.status);
   }

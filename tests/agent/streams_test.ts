@@ -1,0 +1,227 @@
+/** Tests of what goes to and fro while a job runs: keys that come, items that go. */
+import assert from "node:assert/strict";
+import { Channel } from "../../core/channel.ts";
+import type { Key } from "../../core/key.ts";
+import { MemoryBlobRepository } from "../../repositories/memory.ts";
+import type { GrantedItem, GrantedOutput } from "../../tasks/agent.ts";
+import { grantOf, Place, until, type Worker } from "./kit.ts";
+
+/** What a feed says, in a worker's words. */
+async function poll(
+  worker: Worker,
+  after = "",
+): Promise<{ cursor: string; keys: readonly string[]; ended: boolean }> {
+  const { status, text } = await worker.ask(`/feed/books?after=${after}`);
+  assert.equal(status, 200, text);
+  const [first, ...lines] = text.trimEnd().split("\n");
+  assert.match(first!, /^@/);
+  const ended = lines.at(-1) === ".";
+  return { cursor: first!.slice(1), keys: ended ? lines.slice(0, -1) : lines, ended };
+}
+
+Deno.test("keys are told as they come, each once to who goes on, and an end when there are no more", async () => {
+  await using place = await Place.make();
+  const channel = new Channel<Key>();
+  let asked = 0;
+  const repository = new MemoryBlobRepository("books");
+  const keys = (): AsyncIterable<Key> => {
+    asked++;
+    return channel;
+  };
+  const worker = await place.admit(grantOf("emma", { books: { kind: "feed", repository, keys } }));
+  channel.push("a");
+  const first = await poll(worker);
+  assert.deepEqual([first.keys, first.ended], [["a"], false]);
+  const waiting = poll(worker, first.cursor);
+  channel.push("b");
+  const second = await waiting;
+  assert.deepEqual(second.keys, ["b"]);
+  // Nothing comes for a while: the same cursor again.
+  assert.deepEqual(await poll(worker, second.cursor), { cursor: second.cursor, keys: [], ended: false });
+  channel.push("c");
+  channel.close();
+  let third = await poll(worker, second.cursor);
+  if (!third.ended) third = { ...await poll(worker, third.cursor), keys: third.keys };
+  assert.deepEqual([third.keys, third.ended], [["c"], true]);
+  // Who has lost its place begins anew.
+  for (const lost of ["", "nonsense-7", "x", third.cursor.replace(/^.{8}/, "00000000")]) {
+    assert.deepEqual((await poll(worker, lost)).keys, ["a", "b", "c"], lost);
+  }
+  assert.equal(asked, 1);
+  await repository.put("b", "the value");
+  assert.equal((await worker.ask("/in/books/b")).text, "the value");
+});
+
+Deno.test("keys are asked for no faster than they are fetched", async () => {
+  await using place = await Place.make();
+  let given = 0;
+  async function* keys(): AsyncGenerator<Key, void, void> {
+    for (; given < 50_000; given++) yield `k${given}`;
+  }
+  const repository = new MemoryBlobRepository("books");
+  const worker = await place.admit(grantOf("emma", { books: { kind: "feed", repository, keys } }));
+  const seen: string[] = [];
+  let page = await poll(worker);
+  seen.push(...page.keys);
+  await until(() => given >= 9_999);
+  assert(given <= 10_001, `${given}`);
+  while (!page.ended) seen.push(...(page = await poll(worker, page.cursor)).keys);
+  assert.deepEqual(seen, Array.from({ length: 50_000 }, (_, i) => `k${i}`));
+});
+
+Deno.test("a feed that fails says so, and begins anew for who asks again", async () => {
+  await using place = await Place.make();
+  let tries = 0;
+  async function* keys(): AsyncGenerator<Key, void, void> {
+    yield "a";
+    if (tries++ === 0) throw new Error("the store is away");
+    yield "b";
+  }
+  const repository = new MemoryBlobRepository("books");
+  const worker = await place.admit(grantOf("emma", { books: { kind: "feed", repository, keys } }));
+  let cursor = "";
+  const keysSeen = new Set<string>();
+  const failures: string[] = [];
+  for (let ended = false; !ended;) {
+    const { status, text } = await worker.ask(`/feed/books?after=${cursor}`);
+    if (status !== 200) failures.push(text);
+    else {
+      const [first, ...lines] = text.trimEnd().split("\n");
+      cursor = first!.slice(1);
+      ended = lines.at(-1) === ".";
+      for (const line of lines) if (line !== ".") keysSeen.add(line);
+    }
+  }
+  assert.deepEqual([...keysSeen], ["a", "b"]);
+  assert(failures.length <= 1);
+});
+
+Deno.test("a feed that is waited for ends with its attempt", async () => {
+  await using place = await Place.make();
+  let ended = false;
+  async function* keys(signal: AbortSignal): AsyncGenerator<Key, void, void> {
+    yield "a";
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    ended = true;
+  }
+  const repository = new MemoryBlobRepository("books");
+  const worker = await place.admit(grantOf("emma", { books: { kind: "feed", repository, keys } }));
+  const { cursor } = await poll(worker);
+  const waiting = worker.ask(`/feed/books?after=${cursor}`);
+  await worker.leave();
+  assert((await waiting).status === 410 || (await waiting).status === 200);
+  assert(ended);
+});
+
+interface Published {
+  readonly name: string;
+  readonly text: string;
+  readonly index: string | undefined;
+}
+
+/** A streaming output that keeps what was published. */
+function items(): { readonly published: Published[]; readonly outputs: Record<string, GrantedOutput> } {
+  const published: Published[] = [];
+  const publish = async ({ name, path, cokeyed }: GrantedItem): Promise<Key> => {
+    const text = await Deno.readTextFile(path);
+    const index = cokeyed.index && await Deno.readTextFile(cokeyed.index);
+    published.push({ name, text, index });
+    return `key-${published.length}`;
+  };
+  return { published, outputs: { pages: { kind: "items", tree: false, cokeyed: ["index"], publish } } };
+}
+
+Deno.test("an item is published when it is whole, with what goes under its key, and once", async () => {
+  await using place = await Place.make();
+  const { published, outputs } = items();
+  const worker = await place.admit(grantOf("emma", {}, outputs));
+  const name = encodeURIComponent("page 1 'ü'.html");
+  assert.deepEqual((await worker.put(`/items/pages.index/${name}`, "meta")).status, 201);
+  assert.deepEqual(published, []);
+  const first = await worker.put(`/items/pages/${name}`, "the page");
+  assert.deepEqual([first.status, first.text], [201, "key-1\n"]);
+  // The worker has not heard it, and says it again.
+  const again = await worker.put(`/items/pages/${name}`, "the page");
+  assert.deepEqual([again.status, again.text], [201, "key-1\n"]);
+  assert.equal((await worker.put("/items/pages/2", "another")).text, "key-2\n");
+  assert.deepEqual(published, [
+    { name: "page 1 'ü'.html", text: "the page", index: "meta" },
+    { name: "2", text: "another", index: undefined },
+  ]);
+});
+
+Deno.test("values that wait for their item live through a restart, and go with the attempt", async () => {
+  await using place = await Place.make();
+  const { published, outputs } = items();
+  const grant = grantOf("emma", {}, outputs);
+  const worker = await place.admit(grant);
+  assert.equal((await worker.put("/items/pages.index/1", "meta")).status, 201);
+  await worker.put("/items/pages/1", "the p", { "Content-Range": "bytes 0-4/8" });
+  await place.stop();
+  await place.start();
+  const { leave } = await place.admit(grant);
+  const head = await worker.ask("/items/pages/1", { method: "HEAD" });
+  assert.equal(head.headers.get("x-datatask-received"), "5");
+  const put = await worker.put("/items/pages/1", "age", { "Content-Range": "bytes 5-7/8" });
+  assert.deepEqual([put.status, put.text], [201, "key-1\n"]);
+  assert.deepEqual(published, [{ name: "1", text: "the page", index: "meta" }]);
+  assert.equal((await worker.put("/items/pages.index/2", "never used")).status, 201);
+  await leave();
+  assert.deepEqual([...Deno.readDirSync(`${place.folder}/agent/items`)], []);
+});
+
+Deno.test("an item whose publishing fails is published when it is sent again, never twice at a time", async () => {
+  await using place = await Place.make();
+  let [running, most, tries] = [0, 0, 0];
+  const gate = Promise.withResolvers<void>();
+  const publish = async (): Promise<Key> => {
+    most = Math.max(most, ++running);
+    if (tries++ === 0) {
+      await gate.promise;
+      running--;
+      throw new Error("the store is away");
+    }
+    running--;
+    return "key";
+  };
+  const worker = await place.admit(
+    grantOf("emma", {}, { pages: { kind: "items", tree: false, cokeyed: [], publish } }),
+  );
+  const first = worker.put("/items/pages/1", "one");
+  await until(() => tries === 1);
+  assert.equal((await worker.put("/items/pages/1", "one")).status, 409);
+  gate.resolve();
+  const { status, text } = await first;
+  assert.equal(status, 500);
+  assert.match(text, /the store is away/);
+  assert.equal((await worker.put("/items/pages/1", "one")).text, "key\n");
+  assert.equal(most, 1);
+});
+
+Deno.test("an attempt publishes no more items than it may", async () => {
+  await using place = await Place.make({ maxItems: 2 });
+  const { outputs } = items();
+  const worker = await place.admit(grantOf("emma", {}, outputs));
+  for (const name of ["1", "2"]) assert.equal((await worker.put(`/items/pages/${name}`, "x")).status, 201);
+  const { status, text } = await worker.put("/items/pages/3", "x");
+  assert.equal(status, 413);
+  assert.match(text, /has published 2; publish fewer, or raise \{ agent: \{ maxItems \} \}/);
+});
+
+Deno.test("an item may be a tree", async () => {
+  await using place = await Place.make();
+  const seen: string[] = [];
+  const publish = async ({ path }: GrantedItem): Promise<Key> => {
+    seen.push(await Deno.readTextFile(`${path}/f`));
+    return "key";
+  };
+  const worker = await place.admit(
+    grantOf("emma", {}, { pages: { kind: "items", tree: true, cokeyed: [], publish } }),
+  );
+  await Deno.mkdir(`${place.folder}/src`);
+  await Deno.writeTextFile(`${place.folder}/src/f`, "in a tree");
+  const { stdout } = await new Deno.Command("tar", { args: ["-C", `${place.folder}/src`, "-cf", "-", "."] })
+    .output();
+  assert.equal((await worker.put("/items/pages/1", stdout)).status, 201);
+  assert.deepEqual(seen, ["in a tree"]);
+});
