@@ -84,7 +84,6 @@ export class Items {
     const part = `${path}.part`;
     if (tree) await unpack(part, path, signal);
     else await Deno.rename(part, path);
-    if (tree) await removeAll(part);
     const key = await publish({ name, path, cokeyed: beside }, signal);
     this.#published.set(name, key);
     for (const left of [path, ...Object.values(beside)]) await removeAll(left);

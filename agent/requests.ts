@@ -88,6 +88,8 @@ export class Requests implements AsyncDisposable {
   ): Promise<void> {
     const { id, secret, admissions, digests } = this.#init;
     const { method = "", url = "" } = exchange.request;
+    // Read first, so that it is known whose a malformed request is.
+    const name = seen.attempt = readToken(secret, exchange.header("authorization"));
     const route = parseTarget(method, url, id);
     seen.route = route.to;
     if (route.to === "health") return exchange.text(200, "ok");
@@ -95,11 +97,9 @@ export class Requests implements AsyncDisposable {
       const text = this.#metrics.text({ admitted: admissions.count, digests: digests.counts });
       return exchange.text(200, text, { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" });
     }
-    const name = readToken(secret, exchange.header("authorization"));
     if (name === undefined) {
       throw new Refusal(401, "The request has no token of this agent", { "WWW-Authenticate": "Bearer" });
     }
-    seen.attempt = name;
     const admitted = admissions.find(name);
     const leave = admitted.enter(exchange);
     try {

@@ -6,7 +6,6 @@
 import type { Admitted } from "./admitted.ts";
 import type { Digests } from "./digests.ts";
 import type { Exchange } from "./exchange.ts";
-import { removeAll } from "./files.ts";
 import { parseRange } from "./ranges.ts";
 import { Refusal } from "./refusal.ts";
 import type { WorkRoute } from "./route.ts";
@@ -116,13 +115,10 @@ async function takeOutput(
   const at = path.lastIndexOf("/") + 1;
   const partial = `${path.slice(0, at)}.${path.slice(at)}.part`;
   if (exchange.request.method === "HEAD") return await uploads.tell(exchange, partial);
-  const whole = await uploads.take(exchange, partial, async () => {
-    if (!tree) return await Deno.rename(partial, path);
-    try {
-      await unpack(partial, path, exchange.signal);
-    } finally {
-      await removeAll(partial);
-    }
-  });
+  const whole = await uploads.take(
+    exchange,
+    partial,
+    () => tree ? unpack(partial, path, exchange.signal) : Deno.rename(partial, path),
+  );
   exchange.text(whole ? 201 : 202, "");
 }

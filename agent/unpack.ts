@@ -8,10 +8,11 @@ import { isDatataskError, RepositoryError } from "../core/errors.ts";
 import { directoryDriver } from "../repositories/directory.ts";
 import type { TreeEntry } from "../repositories/driver.ts";
 import { TarEntries } from "../repositories/layers/tar.ts";
+import { removeAll } from "./files.ts";
 import { Refusal } from "./refusal.ts";
 
 /**
- * Unpacks an archive.
+ * Unpacks an archive, and removes it.
  *
  * @param archive The path of the archive, which is not compressed.
  * @param path Where the tree goes.
@@ -33,6 +34,8 @@ export async function unpack(archive: string, path: string, signal: AbortSignal)
       throw new Refusal(400, `The tree is refused: ${error.message}`);
     }
     throw error;
+  } finally {
+    await removeAll(archive);
   }
 }
 
