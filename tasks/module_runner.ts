@@ -61,7 +61,7 @@ function prepared(context: Readonly<Record<string, unknown>>): Readonly<Record<s
 /** Marks what a bound link, and those that go with it, give at once. */
 function mark(value: unknown): void {
   if (typeof value !== "object" || value === null) return;
-  const { create, keys, exists, has } = value as Record<string, (...args: never[]) => never>;
+  const { create, keys, exists, has } = value as Partial<Record<string, (...args: never[]) => never>>;
   if (exists && create) givesAtOnce(create, "writable");
   if (has && keys) givesAtOnce(keys, "iterable");
   if (exists) { for (const other of Object.values(value)) mark(other); }

@@ -5,6 +5,7 @@ import { checkClock, checkDeno, checkPermissions } from "../doctor/machine.ts";
 import { checkCoordinator, checkLeftovers, checkState } from "../doctor/state.ts";
 import { checkRepositories } from "../doctor/stores.ts";
 import { describeError } from "../../core/errors.ts";
+import { counted } from "../rows.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { DOCTOR } from "../specs/data.ts";
 
@@ -17,7 +18,7 @@ export async function run(context: Context, flags: FlagsOf<typeof DOCTOR.flags>)
   };
   add([checkDeno()]);
   const pipeline = await context.load();
-  add([{ name: "pipeline", state: "ok", text: `${pipeline.name}, ${pipeline.tasks.size} tasks` }]);
+  add([{ name: "pipeline", state: "ok", text: `${pipeline.name}, ${counted(pipeline.tasks.size, "task")}` }]);
   add(await checkPermissions(pipeline));
   const opened = await tryOpen(context);
   add([opened]);

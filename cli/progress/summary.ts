@@ -36,6 +36,13 @@ export function summaryLines(summary: RunSummary, next: NextCommands): string[] 
   if (summary.stuck > 0) {
     standing.push(`${amount(summary.stuck)} left for the next run by trouble that is not theirs`);
   }
+  const [first] = Object.keys(summary.tasks);
+  if (idle && first !== undefined && all.done + all.failed + all.blocked + remaining(all) === 0) {
+    return [
+      "Nothing to do: there are no jobs, since no key is in all that a task requires",
+      `See what is missing:  ${next.why(first)}`,
+    ];
+  }
   const lines = idle && summary.ended !== "stopped"
     ? [
       [`Nothing to do: ${counted(all.done, "job")} done`, `${amount(all.failed)} failed`, ...standing].join(

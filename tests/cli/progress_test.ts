@@ -265,6 +265,13 @@ Deno.test("summaryLines() says in one line that nothing was to do", () => {
   assert.deepEqual(summaryLines(summary({}), next), ["Nothing to do: 12 jobs done, 0 failed"]);
 });
 
+Deno.test("summaryLines() says that there are no jobs at all, and how to see why", () => {
+  assert.deepEqual(summaryLines(summary({ tasks: { count: NO_JOBS } }), next), [
+    "Nothing to do: there are no jobs, since no key is in all that a task requires",
+    `See what is missing:  ${next.why("count")}`,
+  ]);
+});
+
 Deno.test("summaryLines() says what was done, and what to do next", () => {
   const tasks = {
     count: { ...NO_JOBS, done: 396, failed: 4 },

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ROOT } from "../../tools/entries.ts";
 
-Deno.test("the pipeline of the README runs as it is printed", async () => {
+Deno.test("the pipeline of the README is checked and runs as it is printed, with the settings of Deno", async () => {
   const readme = await Deno.readTextFile(new URL("README.md", ROOT));
   const program = /```ts\n([\s\S]*?)```/.exec(readme)![1]!;
   const folder = await Deno.makeTempDir();
@@ -11,12 +11,13 @@ Deno.test("the pipeline of the README runs as it is printed", async () => {
     await Deno.writeTextFile(`${folder}/books/emma.txt`, "Emma\n\nhandsome, clever,\nand rich");
     await Deno.writeTextFile(`${folder}/deno.json`, `{"imports": {"@datatask/datatask": "${ROOT}mod.ts"}}`);
     await Deno.writeTextFile(`${folder}/pipeline.ts`, program);
-    const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-lock", "pipeline.ts", "run"],
-      cwd: folder,
-      stdin: "null",
-    }).output();
-    assert.equal(code, 0, new TextDecoder().decode(stderr));
+    for (
+      const args of [["check", "--no-lock", "pipeline.ts"], ["run", "-A", "--no-lock", "pipeline.ts", "run"]]
+    ) {
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: folder, stdin: "null" })
+        .output();
+      assert.equal(code, 0, new TextDecoder().decode(stderr));
+    }
     assert.equal(
       await Deno.readTextFile(`${folder}/reports/emma.txt`),
       'The book "emma" has 1 paragraphs, 4 lines, 5 words, and 29 characters.\n',
