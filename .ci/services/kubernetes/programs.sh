@@ -10,7 +10,7 @@ kubernetes_programs=(kube-apiserver kube-controller-manager kube-scheduler kubel
 build_kubernetes() {
   [ -x "$kubernetes" ] && return
   say "building Kubernetes $kubernetes_version from its Go module: 10 to 30 minutes, once"
-  local work=$state/build module version=k8s.io/component-base/version
+  local work=$state/build built=0 line module version=k8s.io/component-base/version
   mkdir -p "$work" "$programs"
   cp "$here/kubernetes/main.go" "$work/main.go"
   (
@@ -27,7 +27,11 @@ build_kubernetes() {
     } >>go.mod
     nice -n 10 go build -v -p "$(nproc)" -trimpath -gcflags=all=-dwarf=false -ldflags "-s -w -X $version.gitTreeState=clean -X $version.gitCommit=
       -X $version.gitVersion=v$kubernetes_version -X $version.gitMajor=1 -X $version.gitMinor=$(cut -d. -f2 <<<"$kubernetes_version")" -o kubernetes . 2>&1 |
-      awk '{ print } /^[^ ]*$/ && ++built % 300 == 0 { print "kubernetes: " built " of 2500 packages" >"/dev/fd/3" }'
+      while IFS= read -r line; do
+        echo "$line"
+        [[ $line = *" "* ]] || built=$((built + 1))
+        ((built == 0 || built % 300)) || say "$built of about 2500 packages" 2>&3
+      done
   ) 3>&2 >"$state/build.log" 2>&1 || { say "the build failed: $(tail -n 5 "$state/build.log")"; exit 1; }
   mv "$work/kubernetes" "$kubernetes"
   rm -rf "$work"
