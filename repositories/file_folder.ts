@@ -95,7 +95,10 @@ export class Folder {
     try {
       return await this.files.stat(path);
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
+      // A link that leads back to itself is no value, as one that leads nowhere.
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.FilesystemLoop) {
+        return undefined;
+      }
       throw error;
     }
   }

@@ -25,9 +25,11 @@ Deno.test("FileRepository lists files with its extension and nothing else", () =
     await Deno.symlink(`${dir}/foo.txt`, `${dir}/linked.txt`);
     await Deno.symlink(`${dir}/folder.txt`, `${dir}/linked-folder.txt`);
     await Deno.symlink(`${dir}/nowhere`, `${dir}/dangling.txt`);
+    await Deno.symlink("loop.txt", `${dir}/loop.txt`);
+    assert.ok(new Deno.Command("mkfifo", { args: [`${dir}/pipe.txt`] }).outputSync().success);
     assert.deepEqual((await Array.fromAsync(repository)).sort(), ["a.b", "foo", "linked"]);
     assert.equal(await repository.text("linked"), "foo.txt");
-    for (const key of ["folder", "linked-folder", "dangling", "bar"]) {
+    for (const key of ["folder", "linked-folder", "dangling", "loop", "pipe", "bar"]) {
       assert.equal(await repository.has(key), false, key);
       assert.equal(await repository.find(key), undefined, key);
     }
