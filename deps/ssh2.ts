@@ -58,8 +58,17 @@ export interface Client {
     toPort: number,
     callback: (error: Error | undefined, channel: ClientChannel) => void,
   ): this;
+  forwardIn(
+    host: string,
+    port: number,
+    callback: (error: Error | undefined, port: number) => void,
+  ): this;
   on(event: "ready" | "close" | "end", listener: () => void): this;
   on(event: "error", listener: (error: Error) => void): this;
+  on(
+    event: "tcp connection",
+    listener: (details: { readonly destPort: number }, accept: () => ClientChannel) => void,
+  ): this;
   once(event: "ready" | "close" | "end", listener: () => void): this;
   once(event: "error", listener: (error: Error) => void): this;
   off(event: "ready" | "close" | "end" | "error", listener: (error: Error) => void): this;

@@ -8,7 +8,8 @@ import { describeError } from "../core/errors.ts";
 import { formatDuration } from "../core/duration.ts";
 import type { Key } from "../core/key.ts";
 import type { Outcome } from "../tasks/outcome.ts";
-import { linkKey } from "../tasks/resolve.ts";
+import { type Asked, askKeys, keyOf } from "./explain_keys.ts";
+import { firstItem, whileRunning } from "./explain_reads.ts";
 import { difference, intersection } from "./key_set.ts";
 import type { Condition, Explanation, JobState, TaskExplanation } from "./reports.ts";
 import type { PipelineState } from "./state.ts";
@@ -39,36 +40,6 @@ export function describeOutcome(outcome: Outcome): string {
   return `${how} ${took}${error ? `: ${error.message.split("\n")[0]}` : ""}`;
 }
 
-/** Keys of a job by link, found out for this explanation where the run has not yet asked for them. */
-type Asked = ReadonlyMap<string, Key | undefined>;
-
-/** The key that a job has under a link, as far as it is known. */
-function keyOf(
-  state: PipelineState,
-  task: TaskState,
-  link: string,
-  job: number,
-  asked: Asked,
-): Key | undefined {
-  const map = task.map(link);
-  const target = map ? map.target(job) : job;
-  return target === undefined ? asked.get(link) : state.keys.key(target);
-}
-
-/** Finds out the keys of a job: a run asks for them only when the job could start but for them. */
-async function askKeys({ task }: TaskState, job: Key): Promise<Asked> {
-  const asked = new Map<string, Key | undefined>();
-  for (const link of Object.keys(task.links)) {
-    if (task.links[link]!.key) {
-      asked.set(
-        link,
-        await linkKey(task.name, task.links, link, job).catch(() => undefined),
-      );
-    }
-  }
-  return asked;
-}
-
 function membership(
   state: PipelineState,
   task: TaskState,
@@ -78,6 +49,7 @@ function membership(
   asked: Asked,
 ): Condition {
   const link = task.task.allLinks[term.link]!;
+  if (link.stream) return firstItem(task, term, job);
   const key = keyOf(state, task, term.link, job, asked);
   const id = key === undefined ? undefined : state.keys.known(key);
   const holds = id !== undefined && (state.observer.observed(link.repository)?.set ?? term.jobs.set).has(id);
@@ -210,7 +182,8 @@ export async function explainJob(
   const retryAt = record && Date.parse(record.retryAt);
   let now = jobState(task, id);
   if (now === "ready" && retryAt !== undefined && retryAt > clock.now()) now = "retrying";
-  const all = [...conditions(state, task, id, await askKeys(task, job)), ...problems];
+  const reads = await whileRunning(state, task, id);
+  const all = [...conditions(state, task, id, await askKeys(task, job)), ...reads, ...problems];
   const first = all.find((condition) => condition.state === "never") ??
     all.find((condition) => condition.state === "unmet");
   const texts: Record<JobState, string> = {
@@ -263,7 +236,9 @@ export function explainTask(state: PipelineState, task: TaskState): TaskExplanat
     return {
       text: makers
         ? gate === "present" ? `${makers} has succeeded` : `${makers} is not running`
-        : `${gate === "present" ? "in" : "not in"} ${term.link} (${link.repository.name})`,
+        : `${
+          link.stream ? "an item for it in" : gate === "present" ? "in" : "not in"
+        } ${term.link} (${link.repository.name})`,
       link: term.link,
       gate,
       count: gate === "present" ? intersection([coming, through]).size : through.size,

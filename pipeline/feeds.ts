@@ -111,14 +111,10 @@ export class Feeds {
    */
   settle(movers: Movers, atMost = Infinity): number {
     const waiting = [...this.#open].filter(({ feed }) => feed.waiting);
-    let prospects: Prospects | undefined;
+    const prospects = waiting.length > 0 ? new Prospects(this.#state, movers) : undefined;
     let ended = 0;
     for (const open of waiting) {
-      const makers = this.makers(open.task, open.link);
-      if (makers.length > 0) {
-        prospects ??= new Prospects(this.#state, movers);
-        if (makers.some((maker) => this.#mayBring(open, maker, prospects!))) continue;
-      }
+      if (this.mayCome(open, prospects!).length > 0) continue;
       open.feed.close();
       if (++ended >= atMost) break;
     }
@@ -130,8 +126,24 @@ export class Feeds {
     return this.#state.makers(task.task.links[link]!.repository);
   }
 
+  /**
+   * The tasks that may still bring an item for a job.
+   *
+   * @param stream Which streaming input of which job.
+   * @param prospects What may still come of every task.
+   * @returns Their names.
+   */
+  mayCome(stream: Pick<OpenFeed, "task" | "link" | "job">, prospects: Prospects): string[] {
+    const makers = this.makers(stream.task, stream.link);
+    return makers.filter((maker) => this.#mayBring(stream, maker, prospects)).map((m) => m.state.task.name);
+  }
+
   /** Whether a task may still bring an item for a job. */
-  #mayBring({ task, link, job }: OpenFeed, maker: Producer, prospects: Prospects): boolean {
+  #mayBring(
+    { task, link, job }: Pick<OpenFeed, "task" | "link" | "job">,
+    maker: Producer,
+    prospects: Prospects,
+  ): boolean {
     const { jobs, more } = prospects.of(maker.state);
     if (more) return true;
     const { stream } = task.task.links[link]!;

@@ -4,9 +4,15 @@
  * @module
  */
 import type { Repository } from "../repositories/repository.ts";
+import type { Link, ManyView } from "../tasks/link.ts";
 import type { Task } from "../tasks/task.ts";
 import type { GraphNode, PipelineGraph } from "./reports.ts";
 import { inFlowOrder, type PipelineState } from "./state.ts";
+
+/** How a link stands for many values, when it does. */
+function manyOf({ view }: Link): ManyView | undefined {
+  return view === "lookup" || view === "stream" || view === "items" ? view : undefined;
+}
 
 /**
  * The graph of tasks and repositories. A view is joined to the stores beneath it by being drawn as them.
@@ -50,7 +56,8 @@ export function graphOf(tasks: readonly Task[], state?: PipelineState): Pipeline
           to: reads ? id : other,
           link: suffix ? `${name}.${suffix}` : name,
           direction: link.direction,
-          key: link.key?.label,
+          key: link.key?.label ?? link.stream?.of?.label ?? link.items?.keys,
+          many: suffix === "" ? manyOf(link) : undefined,
         });
       }
     }

@@ -87,6 +87,7 @@ export class Line {
       allowance: this.rate?.allowance() ?? Infinity,
       replicas: task.replicas,
       overtaken: this.overtaken,
+      behind: behindOf(state, this.#init.only),
       candidates: () => this.#candidates(),
       live: task.replicas <= 1
         ? []
@@ -103,6 +104,20 @@ export class Line {
     if (none) return [][Symbol.iterator]();
     return allowed ? among(this.#queue.candidates(), allowed) : this.#queue.candidates();
   }
+}
+
+/**
+ * The tasks whose jobs bring what a task's own wait for while they run, as long as there is anything that may still move.
+ *
+ * @param state The task.
+ * @param only Jobs that may start; all that are ready when it is left out.
+ * @returns Their names.
+ */
+export function behindOf(state: TaskState, only?: ReadonlyMap<string, KeySet>): readonly string[] {
+  const moves = ({ task, live, ready, delayed, selected }: TaskState): boolean =>
+    live.set.size > 0 ||
+    (selected && !task.disabled && (!only || only.has(task.name)) && ready.set.size + delayed.set.size > 0);
+  return state.behind.some(moves) ? state.behind.map(({ task }) => task.name) : [];
 }
 
 function* among(candidates: Iterator<Candidate, void>, allowed: KeySet): Generator<Candidate, void, void> {

@@ -385,18 +385,25 @@ export class Pipeline implements AsyncDisposable {
    *
    * @param name `task`, or `task.link` for one repository.
    * @param keys Which keys; of a task, which jobs.
-   * @param options Whether to go on downstream.
+   * @param options Whether to go on downstream, and whom to tell what cannot be followed: which job has made an item, or looked one up.
    * @returns Each value, once. Keys are followed through their translations.
    */
   async removals(
     name: string,
     keys: readonly Key[],
-    options: { readonly recursive?: boolean } = {},
+    options: { readonly recursive?: boolean; readonly onUnknown?: (text: string) => void } = {},
   ): Promise<readonly Removal[]> {
     for (const key of keys) checkKey(key, "remove", name);
     return await this.#report(async (state) => {
       const { removals } = await import("./removal.ts");
-      return await removals(this, state, name, keys, options.recursive ?? false);
+      return await removals(
+        this,
+        state,
+        name,
+        keys,
+        options.recursive ?? false,
+        options.onUnknown ?? (() => {}),
+      );
     });
   }
 

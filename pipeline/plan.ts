@@ -7,11 +7,14 @@
  * 2. A job starts when its task is below its limits and its quota fits what is free in its pool and of the named resources.
  * 3. A task whose next job does not fit steps aside and others fill the room (backfill), but not for ever: once `maxOvertakes` jobs have
  *    gone ahead of it, nothing starts in its pool any more until it fits.
- * 4. What is still free is filled with replicas, best first. A replica is stopped when a job of its own right needs the room.
+ * 4. A job that waits, while it runs, for what others bring starts only where room remains for one of theirs beside all that wait like it:
+ *    those that wait never hold the room that those they wait for need.
+ * 5. What is still free is filled with replicas, best first. A replica is stopped when a job of its own right needs the room.
  *
  * @module
  */
-import { exceeded, type Quota } from "../core/quota.ts";
+import type { Quota } from "../core/quota.ts";
+import { Patience, Room } from "./plan_room.ts";
 import type { Candidate } from "./queue.ts";
 
 /** A task as the plan sees it. */
@@ -32,6 +35,8 @@ export interface PlanTask {
   readonly replicas: number;
   /** How many jobs of others have gone ahead while its own best job did not fit. */
   readonly overtaken: number;
+  /** The tasks whose jobs bring what its own wait for while they run. Default: none. */
+  readonly behind?: readonly string[];
   /** Its ready jobs, best first. */
   readonly candidates: () => Iterator<Candidate, void>;
   /** Jobs that run, with their replicas beyond the first; needed for tasks with replicas only. */
@@ -100,51 +105,6 @@ export interface Plan {
   readonly overtakes: ReadonlyMap<string, number>;
 }
 
-/** What pools and named resources have left, used up as the plan goes on. */
-class Room {
-  readonly #snapshot: Snapshot;
-  readonly #used = new Map<string, Record<string, number>>();
-  readonly #runs = new Map<string, number>();
-  readonly #shared: Record<string, number> = {};
-
-  constructor(snapshot: Snapshot, countReplicas: boolean) {
-    this.#snapshot = snapshot;
-    for (const task of snapshot.tasks) {
-      const replicas = countReplicas ? task.live.reduce((sum, { replicas }) => sum + replicas.length, 0) : 0;
-      if (task.running + replicas > 0) this.take(task, task.running + replicas);
-    }
-  }
-
-  /** What a run of the task lacks; nothing when it fits. */
-  lacks(task: PlanTask): string | undefined {
-    const pool = this.#snapshot.pools.get(task.pool)!;
-    if ((this.#runs.get(task.pool) ?? 0) >= pool.width) return `room in pool ${task.pool}`;
-    const used = this.#used.get(task.pool) ?? {};
-    for (const name in task.quota) {
-      const wanted = task.quota[name]!;
-      const capacity = pool.capacity[name];
-      if (capacity !== undefined && exceeded({ [name]: (used[name] ?? 0) + wanted }, pool.capacity)) {
-        return name;
-      }
-      if (this.#snapshot.resources[name] !== undefined) {
-        if (exceeded({ [name]: (this.#shared[name] ?? 0) + wanted }, this.#snapshot.resources)) return name;
-      }
-    }
-    return undefined;
-  }
-
-  /** Uses the room of so many runs; a negative number gives it back. */
-  take(task: PlanTask, runs = 1): void {
-    let used = this.#used.get(task.pool);
-    if (!used) this.#used.set(task.pool, used = {});
-    this.#runs.set(task.pool, (this.#runs.get(task.pool) ?? 0) + runs);
-    for (const name in task.quota) {
-      used[name] = (used[name] ?? 0) + task.quota[name]! * runs;
-      this.#shared[name] = (this.#shared[name] ?? 0) + task.quota[name]! * runs;
-    }
-  }
-}
-
 /** One task's place in the merge. */
 interface Cursor {
   readonly task: PlanTask;
@@ -169,6 +129,7 @@ export function plan(snapshot: Snapshot, policy: Policy = {}): Plan {
   // `room` is what there is when replicas give way; `real` is what there is while they are still there.
   const room = new Room(snapshot, false);
   const real = anyReplicas ? new Room(snapshot, true) : room;
+  const patience = new Patience(snapshot);
   // Tasks that have stepped aside because their best job did not fit.
   const blocked: Cursor[] = [];
   // Pools in which nothing starts any more, because a job was overtaken too often.
@@ -194,6 +155,8 @@ export function plan(snapshot: Snapshot, policy: Policy = {}): Plan {
     else if (cursor.started >= task.allowance) stepAside(cursor, "rate");
     else if (closed.has(task.pool)) {
       stepAside(cursor, `room in pool ${task.pool}, kept for a job that was overtaken too often`);
+    } else if (!patience.allows(task)) {
+      stepAside(cursor, `room in pool ${task.pool}, kept for what it waits for while it runs`);
     } else {
       const lacking = room.lacks(task);
       if (lacking !== undefined) {
@@ -203,6 +166,7 @@ export function plan(snapshot: Snapshot, policy: Policy = {}): Plan {
         continue;
       }
       room.take(task);
+      patience.take(task);
       cursor.started++;
       if (real !== room && real.lacks(task) !== undefined) {
         waits.push({ task: task.name, job: head.job, for: "replicas to give way" });

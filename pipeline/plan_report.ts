@@ -6,6 +6,7 @@
 import type { Quota } from "../core/quota.ts";
 import { difference, intersection } from "./key_set.ts";
 import type { PipelineInit } from "./pipeline.ts";
+import { behindOf } from "./line.ts";
 import { plan, type PlanTask } from "./plan.ts";
 import { FlatQueue, HeapQueue } from "./queue.ts";
 import type { PlanReport } from "./reports.ts";
@@ -51,6 +52,7 @@ export function planReport(
       allowance: task.spawnRate?.count ?? Infinity,
       replicas: task.replicas,
       overtaken: 0,
+      behind: behindOf(entry),
       candidates: () => queue.candidates(),
       live: task.replicas > 1 ? [...entry.live.set].map((job) => ({ job, replicas: [] })) : [],
       priority: (job, replica) => priority(entry, job, replica),

@@ -6,11 +6,17 @@
 import { DatataskError, UsageError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import { Repository } from "../repositories/repository.ts";
+import { itemJob } from "../tasks/item_keys.ts";
+import type { Link } from "../tasks/link.ts";
+import { union } from "./key_set.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Removal } from "./reports.ts";
 import type { PipelineState } from "./state.ts";
 import { suggest } from "./suggest.ts";
 import type { TaskState } from "./task_state.ts";
+
+/** Told what cannot be followed: a sentence, with what to do. */
+export type OnUnknown = (text: string) => void;
 
 /** What is found on the way. */
 class Found {
@@ -19,10 +25,15 @@ class Found {
   readonly #pipeline: Pipeline;
   readonly #state: PipelineState;
   readonly #names: Map<string, string[]>;
+  readonly #onUnknown: OnUnknown;
+  readonly #told = new Set<string>();
+  /** By task and link: the items that each job has made. */
+  readonly #items = new Map<string, Map<Key, Set<number>>>();
 
-  constructor(pipeline: Pipeline, state: PipelineState) {
+  constructor(pipeline: Pipeline, state: PipelineState, onUnknown: OnUnknown) {
     this.#pipeline = pipeline;
     this.#state = state;
+    this.#onUnknown = onUnknown;
     this.#names = new Map();
     for (const [name, repository] of pipeline.repositories()) {
       for (const identity of repository.footprint().keys()) {
@@ -71,28 +82,86 @@ class Found {
     ) await this.value(repository, key, running, owner);
     for (const [name, link] of Object.entries(task.task.links)) {
       if (link.direction !== "out" && link.direction !== "status") continue;
-      const target = task.map(name) ? task.map(name)!.target(job) : job;
-      if (target === undefined) continue;
-      const written = this.#state.keys.key(target);
-      for (const repository of [link.repository, ...Object.values(link.cokeyed)]) {
-        await this.value(repository, written, running, owner);
-        if (recursive) await this.readers(repository, target);
+      for (const target of await this.#written(task, name, link, job)) {
+        const written = this.#state.keys.key(target);
+        for (const repository of [link.repository, ...Object.values(link.cokeyed)]) {
+          await this.value(repository, written, running, owner);
+          if (recursive) await this.readers(repository, target);
+        }
       }
     }
+  }
+
+  /** The keys that a job has written through a link, as far as that can be known. */
+  async #written(task: TaskState, name: string, link: Link, job: number): Promise<Iterable<number>> {
+    if (!link.items) {
+      const map = task.map(name);
+      const target = map ? map.target(job) : job;
+      return target === undefined ? [] : [target];
+    }
+    const place = `${task.task.name}.${name}`;
+    if (link.items.keys !== "allocated") {
+      this.#unknown(
+        `Which items of ${place} come from which job cannot be told, so none of them is deleted; delete those that shall go: datatask rm ${place} KEY`,
+      );
+      return [];
+    }
+    let items = this.#items.get(place);
+    if (!items) this.#items.set(place, items = await this.#allocated(task.task.name, name, link));
+    return items.get(this.#state.keys.key(job)) ?? [];
+  }
+
+  /** All items of a link whose keys were allocated, by job; values that are cokeyed to an item which never came among them. */
+  async #allocated(task: string, name: string, link: Link): Promise<Map<Key, Set<number>>> {
+    const items = new Map<Key, Set<number>>();
+    for (const repository of [link.repository, ...Object.values(link.cokeyed)]) {
+      for await (const page of repository.pages()) {
+        for (const key of page) {
+          const maker = itemJob({ task, link: name }, key);
+          if (maker === undefined) continue;
+          const made = items.get(maker) ?? new Set();
+          items.set(maker, made.add(this.#state.keys.id(key)));
+        }
+      }
+    }
+    return items;
   }
 
   /** The jobs that read a value. */
   async readers(repository: Repository, key: number): Promise<void> {
     const stores = repository.footprint();
+    const shares = (other: Repository): boolean =>
+      [...other.footprint().keys()].some((identity) => stores.has(identity));
     for (const task of this.#state.tasks) {
       for (const [name, link] of Object.entries(task.task.links)) {
         if (link.direction !== "in" && !(link.direction === "gate" && link.start === "present")) continue;
-        if (![...link.repository.footprint().keys()].some((identity) => stores.has(identity))) continue;
-        for (const job of [...(task.map(name) ? task.map(name)!.jobs(key) : [key])]) {
-          await this.job(task, job, true);
-        }
+        if (![link.repository, ...Object.values(link.cokeyed)].some(shares)) continue;
+        for (const job of this.#readers(task, name, link, key)) await this.job(task, job, true);
       }
     }
+  }
+
+  /** The jobs of a task that read a value through a link, as far as that can be known. */
+  #readers(task: TaskState, name: string, link: Link, key: number): readonly number[] {
+    if (link.view === "lookup") {
+      this.#unknown(
+        `Which jobs of ${task.task.name} have looked up what is deleted cannot be told, so they are left; delete those that shall be done again: datatask rm -r ${task.task.name} JOB`,
+      );
+      return [];
+    }
+    const jobsOf = (target: number): Iterable<number> => task.map(name)?.jobs(target) ?? [target];
+    if (!link.stream) return [...jobsOf(key)];
+    const relation = task.relation(name);
+    // Every job has seen every item.
+    if (!relation) return [...union([task.success.set, task.failed.set, task.live.set, task.attempted.set])];
+    const target = relation.target(key);
+    return target === undefined ? [] : [...jobsOf(target)];
+  }
+
+  #unknown(text: string): void {
+    if (this.#told.has(text)) return;
+    this.#told.add(text);
+    this.#onUnknown(text);
   }
 }
 
@@ -104,6 +173,7 @@ class Found {
  * @param name `task`, or `task.link`.
  * @param keys Which keys.
  * @param recursive Whether to go on downstream.
+ * @param onUnknown Told what cannot be followed.
  * @returns Each value, once.
  */
 export async function removals(
@@ -112,8 +182,9 @@ export async function removals(
   name: string,
   keys: readonly Key[],
   recursive: boolean,
+  onUnknown: OnUnknown,
 ): Promise<readonly Removal[]> {
-  const found = new Found(pipeline, state);
+  const found = new Found(pipeline, state, onUnknown);
   const repository = pipeline.repositories().get(name);
   if (!repository && !pipeline.tasks.has(name)) {
     throw new UsageError(
@@ -122,6 +193,10 @@ export async function removals(
       }`,
     );
   }
+  for (const task of state.tasks) {
+    for (const [link, { stream }] of Object.entries(task.task.links)) if (stream) task.relation(link);
+  }
+  await state.settle();
   for (const key of keys) {
     const id = state.keys.id(key);
     if (!repository) await found.job(state.task(name), id, recursive);

@@ -5,7 +5,7 @@
  */
 import type { Key } from "../core/key.ts";
 import type { Outcome } from "../tasks/outcome.ts";
-import type { Direction, Gate } from "../tasks/link.ts";
+import type { Direction, Gate, ManyView } from "../tasks/link.ts";
 import type { Repository, RepositoryKind } from "../repositories/repository.ts";
 import type { LeaseHolder, TaskCounts } from "./events.ts";
 
@@ -186,7 +186,10 @@ export interface PipelineGraph {
     readonly to: string;
     readonly link: string;
     readonly direction: Direction;
+    /** How the key is found where it is not the job; of items, which job they are for, or how their keys are made. */
     readonly key?: string | undefined;
+    /** How the link stands for many values, when it does. */
+    readonly many?: ManyView | undefined;
   }[];
 }
 

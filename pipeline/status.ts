@@ -4,6 +4,7 @@
  * @module
  */
 import type { Key } from "../core/key.ts";
+import { itemJob } from "../tasks/item_keys.ts";
 import { linkKey } from "../tasks/resolve.ts";
 import type { FoundRun } from "../tasks/runner.ts";
 import type { LeaseHolder } from "./events.ts";
@@ -91,7 +92,19 @@ export async function traceOf(state: PipelineState, job: Key): Promise<Trace> {
   for (const taskState of state.tasks) {
     const { task } = taskState;
     const links = [];
-    for (const [name, { repository, direction }] of Object.entries(task.allLinks)) {
+    for (const [name, { repository, direction, view }] of Object.entries(task.allLinks)) {
+      if (view === "lookup") continue;
+      if (view === "stream" || view === "items") {
+        const present = await hasItems(state, taskState, name, id);
+        links.push({
+          name: `${task.name}.${name}`,
+          key: undefined,
+          present,
+          direction,
+          repository: repository.name,
+        });
+        continue;
+      }
       const key = await linkKey(task.name, task.allLinks, name, job).catch(() => undefined);
       const present = key !== undefined && await repository.has(key);
       links.push({ name: `${task.name}.${name}`, key, present, direction, repository: repository.name });
@@ -100,4 +113,22 @@ export async function traceOf(state: PipelineState, job: Key): Promise<Trace> {
     tasks.push({ name: task.name, state: jobState(taskState, id), links, outcome });
   }
   return { job, tasks };
+}
+
+/** Whether there are items for a job, or (of a streaming output) any that it may have made. */
+async function hasItems(state: PipelineState, task: TaskState, link: string, job: number): Promise<boolean> {
+  const { repository, items, stream } = task.task.links[link]!;
+  const relation = stream && task.relation(link);
+  if (relation) {
+    await state.settle();
+    const { set } = state.observer.observe(repository);
+    const key = task.map(link) ? task.map(link)!.target(job) : job;
+    return key !== undefined && [...relation.jobs(key)].some((item) => set.has(item));
+  }
+  const place = { task: task.task.name, link };
+  for await (const page of repository.pages()) {
+    if (items?.keys !== "allocated") return true;
+    if (page.some((key) => itemJob(place, key) === state.keys.key(job))) return true;
+  }
+  return false;
 }

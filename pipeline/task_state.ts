@@ -61,6 +61,7 @@ export class TaskState {
   selected = true;
   readonly #state: PipelineState;
   readonly #maps = new Map<string, KeyMap>();
+  #behind: readonly TaskState[] | undefined;
   readonly #relations = new Map<string, KeyMap | undefined>();
 
   constructor(task: Task, state: PipelineState) {
@@ -102,6 +103,27 @@ export class TaskState {
   relation(link: string): KeyMap | undefined {
     if (!this.#relations.has(link)) this.#relations.set(link, relationOf(this.#state, this.task, link));
     return this.#relations.get(link);
+  }
+
+  /** The tasks that may bring what its jobs wait for while they run, directly or by way of others. */
+  get behind(): readonly TaskState[] {
+    return this.#behind ??= this.#upstream();
+  }
+
+  #upstream(): readonly TaskState[] {
+    const found = new Set<TaskState>();
+    const visit = ({ task }: TaskState, streamsOnly: boolean): void => {
+      for (const { repository, direction, stream } of Object.values(task.links)) {
+        if (streamsOnly ? !stream : direction !== "in" && direction !== "gate") continue;
+        for (const { state } of this.#state.makers(repository)) {
+          if (found.has(state) || state === this) continue;
+          found.add(state);
+          visit(state, false);
+        }
+      }
+    };
+    visit(this, true);
+    return [...found];
   }
 
   /** Makes the terms and the ready set. */

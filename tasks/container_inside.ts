@@ -54,12 +54,16 @@ export function insideContainer(options: ContainerTaskOptions<Links>): Inside<Co
   const { entrypoint, user, workdir, network, privileged, pull } = options;
   const image = options.image as string | ((context: unknown) => string | Promise<string>);
   return {
+    network,
+    interpreter: entrypoint,
     seen: (placed) => placed.map((slot, i) => ({ ...slot, path: target(slot, i) })),
-    work: async ({ script, environment, mergeStderr, notes, stdin }, placed, context) => ({
+    work: async (
+      { process: { script, environment, mergeStderr, notes, stdin }, wrapped, placed, context },
+    ) => ({
       kind: "container",
       image: typeof image === "string" ? image : await image(context),
       script,
-      entrypoint,
+      entrypoint: wrapped ? undefined : entrypoint,
       environment,
       mounts: [...mountsOf(placed), ...options.mounts ?? []],
       user,

@@ -12,7 +12,6 @@ import type { TreeEntry } from "../repositories/driver.ts";
 import type { FilesystemRepository } from "../repositories/filesystem.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
 import type { Repository } from "../repositories/repository.ts";
-import { digestOf } from "./digest.ts";
 import { itemKey } from "./item_keys.ts";
 import type { AutomaticValue, ItemContext, ItemsPlan, Link } from "./link.ts";
 import type { RunContext } from "./runner.ts";
@@ -112,6 +111,7 @@ export class ItemPublisher {
     const { keys } = this.#plan;
     if (keys === "allocated") return { key: itemKey({ task, link: this.#name }, job, name!), value };
     if (keys === "name") return { key: checkKey(name!, "publish", this.#link.repository.name), value };
+    const { digestOf } = await import("./digest.ts");
     const { digest, ...content } = await digestOf(this.#link.repository, value, signal);
     return { key: digest, ...content };
   }

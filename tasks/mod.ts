@@ -85,7 +85,7 @@ export {
   type Task,
   type TaskOptions,
 } from "./task.ts";
-export type { BoundPath, ProcessLink, ProcessLinks } from "./process_links.ts";
-export { type ProcessContext, processTask, type ProcessTaskOptions } from "./process.ts";
+export type { BoundFolder, BoundPath, ProcessLink, ProcessLinks } from "./process_links.ts";
+export { type DownloadCache, type ProcessContext, processTask, type ProcessTaskOptions } from "./process.ts";
 export { type PathLike, Script, type ScriptTag, type ScriptValue, sh } from "./script.ts";
 export { containerTask, type ContainerTaskOptions } from "./container.ts";

@@ -4,9 +4,10 @@
  * @module
  */
 import { type Codec, json } from "../core/codec.ts";
+import { type Duration, parseDuration } from "../core/duration.ts";
 import { DefinitionError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
-import type { Quota } from "../core/quota.ts";
+import { parseQuantity, type Quota } from "../core/quota.ts";
 import type { Executor, ProcessWork } from "../executors/executor.ts";
 import { localExecutor } from "../executors/local.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
@@ -54,6 +55,18 @@ export interface ProcessTaskOptions<L extends Links> extends TaskOptions<L> {
     ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
   /** How documents become files for the script and back. Default: JSON. */
   readonly documents?: Codec;
+  /** For runs that need the agent: how long they try to reach it while the coordinator is away, before they give up. Default: one hour. */
+  readonly patience?: Duration;
+  /** Keeps what is downloaded on the worker, by its content, for the next jobs there: where, and how much. Default: nothing is kept. */
+  readonly cache?: DownloadCache;
+}
+
+/** What a worker keeps of what it has downloaded. Many jobs may share it; what was used longest ago goes first. */
+export interface DownloadCache {
+  /** A folder on the worker, absolute. It is made. */
+  readonly folder: string;
+  /** How much it may hold. Default: `10Gi`. */
+  readonly size?: number | string;
 }
 
 /** What a kind of task wants of an executor. */
@@ -90,13 +103,16 @@ function streamLinks(
       );
     }
   }
-  for (const [link, { view }] of Object.entries(links)) {
-    if (view !== "lookup" && view !== "stream" && view !== "items") continue;
-    faults.push(`Link ${name}.${link} is for many values, which only the body of a function task can take`);
-  }
-  if (executor && executor.sees !== "files") {
+  if (executor && executor.sees !== "files" && !executor.reach) {
     faults.push(
-      `Task ${name} runs on ${executor.name}, which does not see the files of this machine, and delivery of links over the network is not there; use an executor that sees them, such as ${wanted.such}`,
+      `Task ${name} runs on ${executor.name}, which does not see the files of this machine and says no way to reach the agent; use an executor that does, such as ${wanted.such}`,
+    );
+  }
+  if (options.cache && !options.cache.folder.startsWith("/")) {
+    faults.push(
+      `Task ${name} has its cache in ${
+        JSON.stringify(options.cache.folder)
+      }; write an absolute path on the worker`,
     );
   }
   if (executor && !executor.accepts.has(wanted.kind)) {
@@ -112,7 +128,8 @@ function streamLinks(
  * A task whose body is a script that runs as a process.
  *
  * A link is a path to the script: inputs lie there, outputs must be put there. Outputs are published when the script has left with 0 and all
- * that are expected are there; otherwise they are thrown away. The process outlives the coordinator, and the next one takes it over.
+ * that are expected are there; otherwise they are thrown away. The process outlives the coordinator, and the next one takes it over. It is
+ * the same on an executor whose work does not see the files of this machine: values travel through the agent.
  *
  * A script in any language finds its links in `DATATASK_INPUT_<LINK>` and `DATATASK_OUTPUT_<LINK>`, and itself in `DATATASK_JOB`,
  * `DATATASK_TASK`, `DATATASK_ATTEMPT`, `DATATASK_REPLICA`, `DATATASK_CPU` and `DATATASK_MEMORY` (bytes). It begins in an empty folder of its own.
@@ -143,7 +160,7 @@ export function processTask<const L extends Links = Record<never, never>>(
   const wanted: Wanted = { kind: "process", work: "processes", such: "localExecutor()" };
   const plan = scriptPlan(name, options as unknown as ProcessTaskOptions<Links>, options.executor, wanted);
   const executor = options.executor ?? localExecutor();
-  const inside: Inside<ProcessWork> = { seen: (placed) => placed, work: (process) => process };
+  const inside: Inside<ProcessWork> = { seen: (placed) => placed, work: ({ process }) => process };
   const runner = scriptRunner(executor, () => ({ ...plan, executor, inside, together: false }));
   return defineTask<L>(name, "process", { ...options, links: plan.links as L }, runner);
 }
@@ -180,5 +197,10 @@ export function scriptPlan(
     stderr: typeof options.stderr === "object",
     mergeStderr: options.stderr === "stdout" || (!options.stdout && !options.stderr),
     documents: options.documents ?? json,
+    patienceMs: parseDuration(options.patience ?? "1h", `patience of task ${name}`),
+    cache: options.cache && {
+      folder: options.cache.folder,
+      bytes: parseQuantity(options.cache.size ?? "10Gi", `cache.size of task ${name}`),
+    },
   };
 }

@@ -27,6 +27,8 @@ export interface NotedOutput {
   readonly path: string;
   /** Whether the repository takes it from there in one step. */
   readonly staged: boolean;
+  /** Where the script is told to put it, when that is another place. */
+  readonly seen?: string | undefined;
 }
 
 /** What the name of the note ends in that says that all outputs were there. */
@@ -95,6 +97,28 @@ export class Delivery {
         }
       }
       return { placed, outputs };
+    } catch (error) {
+      await this.discard(attempt, outputs);
+      throw error;
+    }
+  }
+
+  /**
+   * Makes room for what a job writes that does not see our files: the agent puts it there.
+   *
+   * @param attempt Which attempt.
+   * @param slots Its outputs, each with where the script puts it.
+   * @returns What must be kept in order to publish.
+   */
+  async rooms(attempt: Attempt, slots: readonly Placed[]): Promise<readonly NotedOutput[]> {
+    const outputs: NotedOutput[] = [];
+    try {
+      for (const [i, slot] of slots.entries()) {
+        const file = isKey(slot.name) ? slot.name : `link-${i}`;
+        const room = await this.#room(slot, `${this.folder(attempt)}/out`, file);
+        outputs.push({ name: slot.name, key: slot.key, seen: slot.path, ...room });
+      }
+      return outputs;
     } catch (error) {
       await this.discard(attempt, outputs);
       throw error;
@@ -271,10 +295,14 @@ export class Delivery {
   }
 
   /** The error of an output that was not made. */
-  static missing(attempt: Attempt, { name, key, path }: NotedOutput, repository: string): string {
+  static missing(
+    attempt: Attempt,
+    { name, key, path, seen = path }: NotedOutput,
+    repository: string,
+  ): string {
     return `${
       formatAttempt(attempt)
-    } has ended well, but has not made output ${name} ("${key}" of ${repository}) at ${path}; write it there, or mark the link { required: false }`;
+    } has ended well, but has not made output ${name} ("${key}" of ${repository}) at ${seen}; write it there, or mark the link { required: false }`;
   }
 }
 

@@ -8,8 +8,9 @@ import { RepositoryError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
 import type { Repository } from "../repositories/repository.ts";
-import type { Link, Links, ManyView } from "./link.ts";
+import type { Link, Links } from "./link.ts";
 import { linkKey } from "./resolve.ts";
+import type { Script } from "./script.ts";
 
 /** A link as a script sees it: a file or a folder. It is its own path wherever a text is wanted. */
 export interface BoundPath {
@@ -21,11 +22,21 @@ export interface BoundPath {
   toString(): string;
 }
 
+/** A link to many values as a script sees it: a folder, in which they appear or are put. It is its own path wherever a text is wanted. */
+export interface BoundFolder {
+  /** Where it lies, absolute. */
+  readonly path: string;
+  /** The path. */
+  toString(): string;
+}
+
 /** What a link becomes for a script. */
 export type ProcessLink<K extends Link> = K extends Link<infer R, infer _D, infer V, infer C>
   ? V extends "key" ? Key
   : V extends "value" ? (R extends MetadataRepository<infer T> ? T : never)
-  : V extends "none" | ManyView ? never
+  : V extends "lookup" ? Script
+  : V extends "stream" | "items" ? BoundFolder & { readonly [N in keyof C]: BoundFolder }
+  : V extends "none" ? never
   : BoundPath & { readonly [N in keyof C]: BoundPath }
   : never;
 
@@ -46,6 +57,11 @@ export interface Slot {
   readonly expected: boolean;
   /** Whether the script sees it as a path. */
   readonly bound: boolean;
+}
+
+/** Whether a link is for many values, which come and go while a job runs. */
+export function isMany({ view }: Link): boolean {
+  return view === "lookup" || view === "stream" || view === "items";
 }
 
 /** All links of a job. */
@@ -69,7 +85,7 @@ export async function slotsOf(attempt: Attempt, links: Links, signal: AbortSigna
   const slots: Slot[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, link] of Object.entries(links)) {
-    if (link.view === "none") continue;
+    if (link.view === "none" || isMany(link)) continue;
     const key = link.key ? await linkKey(attempt.task, links, name, attempt.job, signal) : attempt.job;
     if (key === undefined) throw noKey(attempt, name, link);
     const bound = link.view === "bound";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Attempt, StopError } from "../core/attempt.ts";
+import { type Attempt, formatAttempt, StopError } from "../core/attempt.ts";
 import type { Codec } from "../core/codec.ts";
 import { DatataskError, isDatataskError } from "../core/errors.ts";
 import type { Executor, ProcessWork, RunStatus, Work } from "../executors/executor.ts";
@@ -11,21 +11,35 @@ import type { BlobRepository } from "../repositories/blob.ts";
 import type { Links } from "./link.ts";
 import { recordError } from "./outcome.ts";
 import { Delivery, type NotedOutput } from "./process_delivery.ts";
+import { AgentAccess, type AgentPlaces } from "./process_agent.ts";
 import { boundPaths, type Placed, scriptEnvironment, type Slot, slotsOf } from "./process_links.ts";
 import { collectLogs, publishOutputs } from "./process_publish.ts";
 import type { Ending, FoundRun, RunContext, Runner, RunnerOpen } from "./runner.ts";
 import type { Script } from "./script.ts";
+import { WORKER_FAILED, type WorkerCache } from "./worker_shell.ts";
 
 /** What a process becomes where it does not run as one, such as in a container. */
 export interface Inside<W extends Work> {
+  /** The network that it is on, where that was said. */
+  readonly network?: string | undefined;
+  /** Who runs the script, where that was said. */
+  readonly interpreter?: readonly string[] | undefined;
   /** Where the script sees what lies on this machine. */
   readonly seen: (placed: readonly Placed[]) => readonly Placed[];
   /** What is started in place of the process. */
-  readonly work: (
-    process: ProcessWork,
-    placed: readonly Placed[],
-    context: Record<string, unknown>,
-  ) => W | Promise<W>;
+  readonly work: (started: Started) => W | Promise<W>;
+}
+
+/** What is about to be started. */
+export interface Started {
+  /** The process. */
+  readonly process: ProcessWork;
+  /** Whether its script is that of a worker, which a shell runs, and sees to the rest. */
+  readonly wrapped: boolean;
+  /** What lies on this machine. */
+  readonly placed: readonly Placed[];
+  /** What the functions of the task are given. */
+  readonly context: Record<string, unknown>;
 }
 
 /** What a process task does, with all that was optional filled in. */
@@ -47,6 +61,10 @@ export interface ProcessPlan<W extends Work = ProcessWork> {
   readonly stderr: boolean;
   readonly mergeStderr: boolean;
   readonly documents: Codec;
+  /** How long a run tries to reach the agent, in milliseconds. */
+  readonly patienceMs: number;
+  /** What workers keep of their downloads. */
+  readonly cache: WorkerCache | undefined;
   /** Whether all outputs of an attempt are made in one folder that holds nothing else, which can be shown to a container. */
   readonly together: boolean;
 }
@@ -56,6 +74,7 @@ const DISCARD_GRACE_MS = 5000;
 
 /** Notes of a run: what the next coordinator needs in order to publish. */
 const OUTPUTS = "outputs";
+const AGENT = "agent";
 
 /** Errors of a start that are the task's own fault, and not the machine's. */
 const OWN_FAULT = new Set([
@@ -72,6 +91,9 @@ type Ended = RunStatus & { state: "finished" | "lost" };
 export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner, "pool" | "defaultQuota"> {
   readonly #plan: ProcessPlan<W>;
   #delivery: Delivery | undefined;
+  #access: AgentAccess | undefined;
+  /** Notes of runs that were found and need the agent. */
+  readonly #found = new Map<string, Readonly<Record<string, string>>>();
 
   /** @param plan What to do. */
   constructor(plan: ProcessPlan<W>) {
@@ -83,6 +105,7 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
     await this.#plan.executor.open({ ...options, state });
     this.#delivery = new Delivery(`${state}/delivery`, this.#plan.documents, this.#plan.together);
+    this.#access = new AgentAccess(this.#plan, this.#delivery, options.agent);
   }
 
   /** Gives back what `open` took. */
@@ -106,8 +129,30 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
   }
 
   /** Takes over a run of an earlier coordinator. */
-  adopt(attempt: Attempt, context: RunContext): Promise<Ending> {
-    return this.#see(attempt, context);
+  async adopt(attempt: Attempt, context: RunContext): Promise<Ending> {
+    // Its worker may be waiting for the agent: before anything else it is let in again.
+    const notes = await this.#notesOf(attempt, context.signal);
+    if (notes?.[AGENT] !== undefined) {
+      const { network } = this.#plan.inside;
+      await this.#agent().admit(attempt, notes[AGENT], parseOutputs(notes[OUTPUTS]), context, network);
+    }
+    return await this.#see(attempt, context);
+  }
+
+  /** What was kept with a run of an earlier coordinator that needs the agent. */
+  async #notesOf(
+    attempt: Attempt,
+    signal: AbortSignal,
+  ): Promise<Readonly<Record<string, string>> | undefined> {
+    if (!this.#agent().needed) return undefined;
+    const name = formatAttempt(attempt);
+    const found = this.#found.get(name);
+    this.#found.delete(name);
+    if (found) return found;
+    for await (const status of this.#plan.executor.list({ task: attempt.task, signal })) {
+      if (formatAttempt(status.attempt) === name) return status.notes;
+    }
+    return undefined;
   }
 
   /** Runs of earlier coordinators. */
@@ -116,8 +161,9 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<FoundRun, void, void> {
     const folders = new Set<string>();
-    for await (const { attempt, since, where } of this.#plan.executor.list({ ...options, task })) {
+    for await (const { attempt, since, where, notes } of this.#plan.executor.list({ ...options, task })) {
       folders.add(this.#places().folder(attempt));
+      if (notes[AGENT] !== undefined) this.#found.set(formatAttempt(attempt), notes);
       yield { attempt, since, where };
     }
     await this.#places().sweep(task, folders);
@@ -126,6 +172,8 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
   /** Ends a run when it still runs, and gives back all that is kept of it. */
   async discard(attempt: Attempt): Promise<void> {
     const { executor } = this.#plan;
+    this.#found.delete(formatAttempt(attempt));
+    await this.#agent().leave(attempt);
     await executor.stop(attempt, { graceMs: DISCARD_GRACE_MS });
     try {
       const { notes } = await executor.wait(attempt);
@@ -152,6 +200,11 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     throw new Error("A process task was run before it was opened");
   }
 
+  #agent(): AgentAccess {
+    if (this.#access) return this.#access;
+    throw new Error("A process task was run before it was opened");
+  }
+
   /** Which values are published from the standard streams. */
   #isStream(slot: Slot): boolean {
     return (this.#plan.stdout && slot.name === "stdout") || (this.#plan.stderr && slot.name === "stderr");
@@ -163,33 +216,58 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     const delivery = this.#places();
     const { slots, values } = await slotsOf(attempt, links, signal);
     const stdin = await this.#stdin(attempt, signal);
-    const { placed, outputs } = await delivery.deliver(attempt, slots.filter((slot) => slot.bound), signal);
+    const access = this.#agent();
+    const bound = slots.filter((slot) => slot.bound);
+    const near = await delivery.deliver(attempt, access.far ? [] : bound, signal);
+    let outputs = near.outputs;
     try {
+      const places = access.needed ? await access.places(attempt, bound, signal) : undefined;
+      outputs = [...near.outputs, ...places?.outputs ?? []];
       const { job, task, replica } = attempt;
-      const within = inside.seen(placed);
-      const seen = { job, task, attempt: attempt.attempt, replica, quota, ...boundPaths(within, values) };
+      const { placed } = near;
+      const within = [...inside.seen(placed), ...places?.values ?? [], ...places?.many ?? []];
+      const bodies = boundPaths(within, { ...values, ...access.lookups() });
+      const seen = { job, task, attempt: attempt.attempt, replica, quota, ...bodies };
       const script = await this.#plan.script(seen);
       const environment = {
         ...scriptEnvironment(attempt, quota, within),
         ...await this.#plan.environment(seen),
       };
-      const notes = { [OUTPUTS]: JSON.stringify(outputs) };
-      const work: ProcessWork = {
+      const process: ProcessWork = {
         kind: "process",
         script: typeof script === "string" ? script : script.text,
         environment,
         mergeStderr,
-        notes,
+        notes: { [OUTPUTS]: JSON.stringify(outputs), ...(places && { [AGENT]: places.note }) },
         stdin,
       };
-      await executor.start(attempt, await inside.work(work, placed, seen), { quota, signal });
+      const own = places
+        ? { ...process, script: await this.#wrap(attempt, process, places, context) }
+        : process;
+      const work = await inside.work({ process: own, wrapped: own !== process, placed, context: seen });
+      await executor.start(attempt, work, { quota, signal });
     } catch (error) {
       // A run that was there before still needs its folder.
-      if (!isDatataskError(error, "already-exists")) await delivery.discard(attempt, outputs);
-      else for (const { path, staged } of outputs) if (staged) await removeFresh(path);
+      if (!isDatataskError(error, "already-exists")) {
+        await access.leave(attempt);
+        await delivery.discard(attempt, outputs);
+      } else for (const { path, staged } of outputs) if (staged) await removeFresh(path);
       await stdin?.cancel().catch(() => {});
       throw error;
     }
+  }
+
+  /** Lets an attempt in at the agent, and gives the script of its worker. */
+  async #wrap(
+    attempt: Attempt,
+    process: ProcessWork,
+    places: AgentPlaces,
+    context: RunContext,
+  ): Promise<string> {
+    const { network, interpreter } = this.#plan.inside;
+    const access = this.#agent();
+    const admitted = await access.admit(attempt, places.note, places.outputs, context, network);
+    return access.script(attempt, admitted, places, { ...process, interpreter });
   }
 
   async #stdin(
@@ -210,6 +288,8 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
   async #see(attempt: Attempt, context: RunContext): Promise<Ending> {
     const { executor } = this.#plan;
     const status = await this.#end(attempt, context);
+    // From here on nothing of it changes any more.
+    await this.#agent().leave(attempt);
     const outputs = parseOutputs(status.notes[OUTPUTS]);
     const release = async (): Promise<void> => {
       // The run first: one that is found without its outputs would look like one that has failed.
@@ -235,11 +315,12 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     }
     const verdict = status.exitCode === 0
       ? await this.#publish(attempt, context, outputs)
-      : this.#failed(status);
+      : await this.#failed(attempt, status);
     const said = await collectLogs(this.#plan, attempt, context, verdict.reason === "succeeded");
     if (verdict.reason !== "succeeded") await this.#places().discard(attempt, outputs);
     // What a script said before it left tells more than its code.
-    const left = status.exitCode !== 0 && status.signal === undefined && status.reason === undefined;
+    const left = verdict.error?.name === "ScriptFailed" && status.signal === undefined &&
+      status.reason === undefined;
     if (left && said !== "") return { ...base, ...verdict, error: { name: "ScriptFailed", message: said } };
     return { ...base, ...verdict };
   }
@@ -271,7 +352,22 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     }
   }
 
-  #failed(status: Ended & { state: "finished" }): Pick<Ending, "reason" | "error"> {
+  async #failed(
+    attempt: Attempt,
+    status: Ended & { state: "finished" },
+  ): Promise<Pick<Ending, "reason" | "error">> {
+    const note = status.notes[AGENT];
+    if (note !== undefined && status.exitCode === WORKER_FAILED) {
+      const stream = this.#plan.mergeStderr ? "stdout" : "stderr";
+      const fault = await this.#agent().fault(attempt, note, stream);
+      if (fault) {
+        const error = {
+          name: "DeliveryFailed",
+          message: `Cannot deliver the values of ${formatAttempt(attempt)}: ${fault.message}`,
+        };
+        return { reason: fault.own ? "failed" : "infrastructure", error };
+      }
+    }
     const message = status.reason ??
       (status.signal
         ? `The script was ended by ${status.signal}`

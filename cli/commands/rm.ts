@@ -5,6 +5,7 @@ import type { Pipeline } from "../../pipeline/pipeline.ts";
 import type { Removal } from "../../pipeline/reports.ts";
 import { keyOf, repositoryOf } from "../names.ts";
 import { amount, counted } from "../rows.ts";
+import { runnable } from "../runnable.ts";
 import { near } from "../near.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { RM } from "../specs/data.ts";
@@ -30,7 +31,12 @@ export async function run(
   }
   const pipeline = await context.open();
   const chosen = flags.all ? await allKeys(pipeline, name!) : keys;
-  const removals = await pipeline.removals(name!, chosen, { recursive: flags.recursive });
+  const unknown: string[] = [];
+  const removals = await pipeline.removals(name!, chosen, {
+    recursive: flags.recursive,
+    onUnknown: (text) => unknown.push(text),
+  });
+  if (unknown.length > 0) context.io.err(runnable(unknown.join("\n"), context) + "\n");
   if (flags.json) {
     const list = removals.map(({ names, repository, key, running }) => ({ names, repository, key, running }));
     context.io.out(JSON.stringify(list, undefined, 2) + "\n");

@@ -29,8 +29,9 @@ export function nodeLines(node: GraphNode): string[] {
  * The text at an edge.
  *
  * @param edge The edge.
- * @returns The name of the link, and how its key is found where it is not the job.
+ * @returns The name of the link, whether it stands for many values, and how keys are found where they are not the job.
  */
 export function edgeText(edge: PipelineGraph["edges"][number]): string {
-  return edge.key === undefined ? edge.link : `${edge.link} (${edge.key})`;
+  const notes = [edge.many, edge.key].filter((note) => note !== undefined);
+  return notes.length === 0 ? edge.link : `${edge.link} (${notes.join(", ")})`;
 }

@@ -9,7 +9,7 @@ import { ExecutorError } from "../../core/errors.ts";
 import { checkKey } from "../../core/key.ts";
 import { parseQuota, type Quota } from "../../core/quota.ts";
 import type { ContainerWork } from "../container_work.ts";
-import type { CallOptions, Executor, LogOptions, RunStatus, StartOptions } from "../executor.ts";
+import type { CallOptions, Executor, LogOptions, Reach, RunStatus, StartOptions } from "../executor.ts";
 import { type Owner, readLabels } from "./container.ts";
 import { findEndpoint } from "./endpoint.ts";
 import { Engine } from "./engine.ts";
@@ -17,7 +17,8 @@ import { stateIdentity } from "./identity.ts";
 import { Images } from "./images.ts";
 import { logStream, type NodeStream } from "./logs.ts";
 import { type DockerExecutorOptions, type Listed, machine } from "./options.ts";
-import { runs } from "./run_faults.ts";
+import { dockerReach } from "./reach.ts";
+import { runs, unknownRun } from "./run_faults.ts";
 import { ContainerRuns } from "./runs.ts";
 import { created, type Inspected, statusOf } from "./status.ts";
 
@@ -53,6 +54,7 @@ class DockerExecutor implements Executor<ContainerWork> {
   readonly accepts: ReadonlySet<string> = new Set(["container"]);
   readonly capacity: Quota;
   readonly sees: "files" | "nothing";
+  readonly reach: Reach;
   readonly #engine: Engine;
   readonly #images: Images;
   readonly #label: string;
@@ -70,6 +72,7 @@ class DockerExecutor implements Executor<ContainerWork> {
     this.#label = checkKey(options.label ?? "datatask", "use the label", `executor ${this.name}`);
     this.#engine = new Engine(endpoint);
     this.#images = new Images(this.#engine, options.registryAuth);
+    this.reach = dockerReach(this.name, this.#engine, endpoint.local, options.agentAddress);
   }
 
   async open(options: CallOptions & { readonly state: string }): Promise<void> {
@@ -223,7 +226,7 @@ class DockerExecutor implements Executor<ContainerWork> {
       action,
       containers.patiently(() => containers.of(attempt, signal), signal),
     );
-    if (found === undefined) throw this.#unknown("wait for", attempt);
+    if (found === undefined) throw unknownRun(this.name, "wait for", attempt);
     const ended = runs(found) ? await this.#told(action, containers.ended(found.Id, signal)) : found;
     const status = await this.#status(containers, ended ?? found);
     if (ended !== undefined && status.state !== "running") return status;
@@ -252,7 +255,7 @@ class DockerExecutor implements Executor<ContainerWork> {
     const action = `read the log of ${formatAttempt(attempt)} on ${this.name}`;
     const containers = await this.#runs(action);
     const found = await this.#told(action, containers.of(attempt, options.signal));
-    if (found === undefined) throw this.#unknown("read the log of", attempt);
+    if (found === undefined) throw unknownRun(this.name, "read the log of", attempt);
     const merged = readLabels(containers.owner, found.Config.Labels)!.merged;
     const stderr = options.stream === "stderr";
     const flag = (on: boolean): string => on ? "1" : "0";
@@ -270,7 +273,7 @@ class DockerExecutor implements Executor<ContainerWork> {
         signal: options.signal,
       }),
     );
-    if (source === undefined) throw this.#unknown("read the log of", attempt);
+    if (source === undefined) throw unknownRun(this.name, "read the log of", attempt);
     return logStream(source, options.signal);
   }
 
@@ -283,16 +286,6 @@ class DockerExecutor implements Executor<ContainerWork> {
       "conflict",
       `Cannot ${action}: it still runs; stop it, or wait for it`,
       { operation: "forget", subject: attempt.task, key: attempt.job },
-    );
-  }
-
-  #unknown(action: string, attempt: Attempt): ExecutorError {
-    return new ExecutorError(
-      "unknown-run",
-      `Cannot ${action} ${
-        formatAttempt(attempt)
-      } on ${this.name}: no such run is kept; it was never started, or was forgotten`,
-      { operation: action, subject: attempt.task, key: attempt.job },
     );
   }
 }

@@ -19,6 +19,12 @@ export interface DockerExecutorOptions extends EndpointOptions {
   readonly label?: string;
   /** Whether the engine sees the files of this process under the same paths. Default: when it is reached by a socket of this machine. */
   readonly sharesFiles?: boolean;
+  /**
+   * Where containers find this machine, for values that travel through the agent: a name or an address (`host.docker.internal`), or all of the
+   * address of the agent (`http://10.0.0.5:8700`). Default: the agent's `url`; else what follows from where the agent listens and from the
+   * network of the container.
+   */
+  readonly agentAddress?: string;
 }
 
 /** A container, as the engine lists one. */

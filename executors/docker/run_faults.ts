@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { type Attempt, formatAttempt } from "../../core/attempt.ts";
+import { ExecutorError } from "../../core/errors.ts";
 import { EngineFault } from "./engine.ts";
 import type { Inspected } from "./status.ts";
 
@@ -36,4 +38,22 @@ export function sleep(ms: number, signal: AbortSignal | undefined): Promise<void
     if (signal?.aborted) abort();
     else signal?.addEventListener("abort", abort, { once: true });
   });
+}
+
+/**
+ * The error for a run that is not kept.
+ *
+ * @param name The executor.
+ * @param action What was to be done: `wait for`.
+ * @param attempt Which run.
+ * @returns The error.
+ */
+export function unknownRun(name: string, action: string, attempt: Attempt): ExecutorError {
+  return new ExecutorError(
+    "unknown-run",
+    `Cannot ${action} ${
+      formatAttempt(attempt)
+    } on ${name}: no such run is kept; it was never started, or was forgotten`,
+    { operation: action, subject: attempt.task, key: attempt.job },
+  );
 }

@@ -8,7 +8,16 @@ import type { Bytes } from "../../core/bytes.ts";
 import { describeError, ExecutorError } from "../../core/errors.ts";
 import { checkKey } from "../../core/key.ts";
 import { parseQuota, type Quota } from "../../core/quota.ts";
-import type { CallOptions, Executor, LogOptions, ProcessWork, RunStatus, StartOptions } from "../executor.ts";
+import type {
+  CallOptions,
+  Executor,
+  LogOptions,
+  ProcessWork,
+  Reach,
+  RunStatus,
+  StartOptions,
+} from "../executor.ts";
+import { sharedUrl } from "../loopback.ts";
 import { SshLogs } from "./logs.ts";
 import { addressText, type SshExecutorOptions } from "./options.ts";
 import { folderOf, SshRuns } from "./runs.ts";
@@ -56,6 +65,19 @@ class SshExecutor implements Executor<ProcessWork> {
   readonly accepts: ReadonlySet<string> = new Set(["process"]);
   readonly capacity: Quota;
   readonly sees: "files" | "nothing";
+  readonly reach: Reach = {
+    folder: async (attempt, { signal } = {}) => {
+      const { runs } = await this.#opened(`find a folder for ${formatAttempt(attempt)}`);
+      const root = await runs.link.use("find a folder", (host) => Promise.resolve(host.facts.root), signal);
+      return `${root}/${folderOf(attempt)}/values`;
+    },
+    address: async (server, { signal } = {}) => {
+      const shared = sharedUrl(server);
+      if (shared !== undefined) return shared;
+      const { runs } = await this.#opened("bring values to runs");
+      return `file://${encodeURI(await runs.link.reach(server, signal))}`;
+    },
+  };
   readonly #options: SshExecutorOptions;
   #open: Promise<Open> | undefined;
 

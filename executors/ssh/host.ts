@@ -6,7 +6,9 @@
 import type { ClientChannel } from "../../deps/ssh2.ts";
 import { type Channel, Channels } from "./channels.ts";
 import type { Connection } from "./connect.ts";
-import { LostError } from "./fault.ts";
+import type { AgentServer } from "../executor.ts";
+import { hostError, LostError } from "./fault.ts";
+import { forwardBack } from "./reach.ts";
 import { ANSWER, TELL, WATCH } from "./script.ts";
 
 /** What a request was answered with. */
@@ -29,6 +31,8 @@ export interface HostFacts {
 
 /** What a host is opened with. */
 export interface HostOptions {
+  /** The executor, for errors. */
+  readonly name: string;
   /** A POSIX shell there. */
   readonly shell: string;
   /** The folder below which runs are kept; empty for the usual one. */
@@ -72,6 +76,8 @@ export class Host {
   #tell: Channel | undefined;
   #facts: HostFacts | undefined;
   #tells = false;
+  /** The port of the server that runs can connect to. */
+  #reached: number | undefined;
   #lost = false;
   #next = 1;
   #lines: string[] = [];
@@ -175,6 +181,22 @@ export class Host {
       this.#pending.set(number, { resolve, reject });
       this.#control.stream.write(`{ q ${number} ${words.map(quote).join(" ")}; }\n`);
     });
+  }
+
+  /**
+   * Lets runs connect to a server of this machine: they find the address in the file `.agent` beside them.
+   *
+   * @param server The server.
+   * @returns The path of the file.
+   */
+  async reach(server: AgentServer): Promise<string> {
+    const path = `${this.facts.root}/.agent`;
+    if (this.#reached === server.port) return path;
+    const address = await forwardBack(this.#connection.client, server, this.#options.name);
+    const { code, lines } = await this.ask("agent", address);
+    if (code !== 0) throw hostError(this.#options.name, `write ${path}`, lines.join("\n"));
+    this.#reached = server.port;
+    return path;
   }
 
   #lose(): void {

@@ -5,6 +5,7 @@
  */
 import { ExecutorError } from "../../core/errors.ts";
 import { sleep, systemClock } from "../../core/clock.ts";
+import type { AgentServer } from "../executor.ts";
 import { connect, type ConnectOptions, forward } from "./connect.ts";
 import { ConnectError, goneError, hostError, LostError } from "./fault.ts";
 import { Host, type HostOptions } from "./host.ts";
@@ -25,6 +26,8 @@ export class Link {
   readonly #closed = new AbortController();
   #host: Promise<Host> | undefined;
   #wasThere = false;
+  /** What runs must be able to connect to. */
+  #server: AgentServer | undefined;
 
   /**
    * @param name Who uses it.
@@ -68,6 +71,8 @@ export class Link {
       const fault = await host.open();
       if (fault === undefined) {
         this.#wasThere = true;
+        // Runs that wait for it find it again. A host that has changed its mind is told of when the next run starts.
+        if (this.#server) await host.reach(this.#server).catch(() => {});
         return host;
       }
       const lost = host.lost;
@@ -83,6 +88,7 @@ export class Link {
   #hostOptions(host: () => Host): HostOptions {
     const { shell = "/bin/sh", root = "", maxSessions = 10 } = this.#options;
     return {
+      name: this.name,
       shell,
       root,
       id: this.#id,
@@ -120,6 +126,18 @@ export class Link {
         await sleep(systemClock, wait * (0.75 + Math.random() / 2), signal);
       }
     }
+  }
+
+  /**
+   * Lets runs connect to a server of this machine, over this connection and those that follow it.
+   *
+   * @param server The server.
+   * @param signal When to stop.
+   * @returns The path of a file on the host that holds the address.
+   */
+  reach(server: AgentServer, signal?: AbortSignal): Promise<string> {
+    this.#server = server;
+    return this.use("bring values to runs", (host) => host.reach(server), signal);
   }
 
   /** Leaves the host. */

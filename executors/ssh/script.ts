@@ -125,6 +125,7 @@ hello() {
 bye() {
   LC_ALL=C rm -rf ".new/$ME"
   rmdir */ .new .watch 2>/dev/null
+  for _f in */; do [ "$_f" != '*/' ] || LC_ALL=C rm -f .agent; done
   cd / && rmdir "$R" "\${R%/*}" 2>/dev/null
   return 0
 }
@@ -181,6 +182,7 @@ list() {
   return 0
 }
 alive() { for _p; do _dt_start "\${_p%%.*}" && [ "$_s" = "\${_p#*.}" ] && echo "$_p"; done; return 0; }
+agent() { printf '%s\\n' "$1" >".new/$ME/agent" && LC_ALL=C mv -f ".new/$ME/agent" .agent; }
 take() { ( set -C; echo void >"$1/record" ) 2>/dev/null; }
 ended() { [ -e "$1/record" ] && echo "exit $2 0" >>"$1/record"; }
 drop() {

@@ -15,6 +15,7 @@ import { processTask } from "../../tasks/process.ts";
 import type { RunContext } from "../../tasks/runner.ts";
 import { sh } from "../../tasks/script.ts";
 import type { Task } from "../../tasks/task.ts";
+import { fakeExecutor } from "../../testing/fake_executor.ts";
 import { containersOf, docker, freshState, image, socket } from "../executors/docker/kit.ts";
 
 const attempt: Attempt = { task: "work", job: "one", replica: 0, attempt: 1 };
@@ -210,13 +211,19 @@ test("fails for what is its own fault: an image that is not there", async (bench
 });
 
 Deno.test("containerTask says all that is wrong with it", () => {
-  const executor = dockerExecutor({ host: "tcp://127.0.0.1:1" });
   const done = new MemoryMetadataRepository("done");
-  assert.throws(() => containerTask("work", { done, executor, image: "x", script: ":" }), (error) => {
-    assert(error instanceof DefinitionError);
-    assert.match(error.message, /does not see the files of this machine.*such as dockerExecutor\(\)/);
-    return true;
-  });
+  const executor = { ...fakeExecutor(), accepts: new Set(["container"]), sees: "nothing" } as const;
+  assert.throws(
+    () => containerTask("work", { done, executor: executor as never, image: "x", script: ":" }),
+    (error) => {
+      assert(error instanceof DefinitionError);
+      assert.match(
+        error.message,
+        /does not see the files of this machine and says no way to reach the agent.*such as dockerExecutor\(\)/,
+      );
+      return true;
+    },
+  );
   const near = dockerExecutor({ socket: "/nowhere.sock" });
   const mounts = [{ source: "a/b", target: "rel" }, { source: "/a", target: "/datatask/in/x" }];
   assert.throws(

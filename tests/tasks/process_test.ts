@@ -474,7 +474,7 @@ Deno.test("processTask says all that is wrong with it", () => {
   };
   assert.match(
     message({ executor: far }),
-    /work runs on far, which does not see the files of this machine, and delivery of links over the network is not there; use/,
+    /work runs on far, which does not see the files of this machine and says no way to reach the agent; use/,
   );
   assert.match(message({ executor: far }), /far, which takes no processes/);
   assert.match(message({ stdin: "nobody" }), /standard input from "nobody", which is no input of blobs/);

@@ -1,0 +1,303 @@
+/**
+ * Scripts that need the agent: those that run where the files of this machine are not seen, and those with links whose values come and go while
+ * they run. What is granted to an attempt, and the script of its worker.
+ *
+ * @module
+ */
+import { type Attempt, formatAttempt } from "../core/attempt.ts";
+import { decodeText, encodeText } from "../core/bytes.ts";
+import type { Codec } from "../core/codec.ts";
+import { ExecutorError } from "../core/errors.ts";
+import { isKey } from "../core/key.ts";
+import type { Executor } from "../executors/executor.ts";
+import { interpreterOf } from "../executors/local_interpreter.ts";
+import type { Admission, Agent, GrantedInput, GrantedOutput } from "./agent.ts";
+import { grantedInputs, grantedItems } from "./grants.ts";
+import type { Link, Links } from "./link.ts";
+import type { Delivery, NotedOutput } from "./process_delivery.ts";
+import { isMany, type Placed, type Slot } from "./process_links.ts";
+import type { RunContext } from "./runner.ts";
+import { sh } from "./script.ts";
+import {
+  type WorkerCache,
+  type WorkerFault,
+  workerFault,
+  workerScript,
+  type WorkerStream,
+  type WorkerValue,
+} from "./worker_shell.ts";
+
+/** How much of the end of a log is looked at for the last words of a worker, in bytes. */
+const END = 8192;
+
+/** What the next coordinator needs in order to let an attempt in again: kept with the run. */
+interface AgentNote {
+  /** Tells the last words of the worker from those of the script. */
+  readonly mark: string;
+  /** The keys of what it reads, by the name of the link. */
+  readonly inputs: Readonly<Record<string, string>>;
+}
+
+/** What the agent has to do with a task. */
+export interface AgentPlan {
+  readonly executor: Executor;
+  readonly links: Links;
+  readonly documents: Codec;
+  readonly patienceMs: number;
+  readonly cache: WorkerCache | undefined;
+}
+
+/** An attempt that was let in, and the address under which its worker finds the agent. */
+export interface Admitted extends Admission {
+  /** The address, or `file:///…`, where it is found. */
+  readonly address: string;
+}
+
+/** Where the values of an attempt lie for its script, and what is kept with the run. */
+export interface AgentPlaces {
+  /** The folder of its values, as the run sees it. */
+  readonly folder: string;
+  /** Values that travel through the agent. */
+  readonly values: readonly Placed[];
+  /** Folders of links to many values. */
+  readonly many: readonly Placed[];
+  /** What is published when it has succeeded. */
+  readonly outputs: readonly NotedOutput[];
+  /** What the next coordinator needs. */
+  readonly note: string;
+}
+
+/** Lets attempts of one task in at the agent. */
+export class AgentAccess {
+  readonly #plan: AgentPlan;
+  readonly #delivery: Delivery;
+  readonly #agent: (() => Promise<Agent>) | undefined;
+  readonly #admissions = new Map<string, Admission>();
+
+  /**
+   * @param plan What the task says.
+   * @param delivery Where values lie on this machine.
+   * @param agent Gives the agent.
+   */
+  constructor(plan: AgentPlan, delivery: Delivery, agent: (() => Promise<Agent>) | undefined) {
+    this.#plan = plan;
+    this.#delivery = delivery;
+    this.#agent = agent;
+  }
+
+  /** Whether values of single keys travel through the agent too. */
+  get far(): boolean {
+    return this.#plan.executor.sees === "nothing";
+  }
+
+  /** Whether runs of the task need the agent at all. */
+  get needed(): boolean {
+    return this.far || Object.values(this.#plan.links).some(isMany);
+  }
+
+  /**
+   * Finds places for the values of an attempt, there and here.
+   *
+   * @param attempt Which.
+   * @param slots Its values.
+   * @param signal When to stop.
+   * @returns Where everything lies.
+   */
+  async places(attempt: Attempt, slots: readonly Slot[], signal: AbortSignal): Promise<AgentPlaces> {
+    const { executor, documents, links } = this.#plan;
+    const folder = executor.reach
+      ? await executor.reach.folder(attempt, { signal })
+      : this.#delivery.folder(attempt);
+    const values = this.far
+      ? slots.map((slot, i): Placed => {
+        const file = isKey(slot.name) ? slot.name : `link-${i}`;
+        const extension = slot.repository.kind === "metadata" ? documents.extension : "";
+        return { ...slot, path: `${folder}/${slot.direction}/${file}${extension}` };
+      })
+      : [];
+    const many = Object.entries(links).flatMap(([name, link]) => manyOf(attempt, folder, name, link));
+    const outputs = await this.#delivery.rooms(
+      attempt,
+      values.filter(({ direction }) => direction === "out"),
+    );
+    const inputs = values.filter(({ direction }) => direction === "in").map(({ name, key }) => [name, key]);
+    const note: AgentNote = { mark: crypto.randomUUID().slice(0, 8), inputs: Object.fromEntries(inputs) };
+    return { folder, values, many, outputs, note: JSON.stringify(note) };
+  }
+
+  /**
+   * Lets an attempt in; again, when it is in.
+   *
+   * @param attempt Which.
+   * @param note What was kept with it.
+   * @param outputs Where its outputs go.
+   * @param context Of the run.
+   * @param network The network that it is on, where that was said.
+   * @returns What its worker needs to know.
+   * @throws {ExecutorError} When there is no agent.
+   */
+  async admit(
+    attempt: Attempt,
+    note: string,
+    outputs: readonly NotedOutput[],
+    context: RunContext,
+    network: string | undefined,
+  ): Promise<Admitted> {
+    if (!this.#agent) {
+      throw new ExecutorError(
+        "cannot-start",
+        `Cannot start ${
+          formatAttempt(attempt)
+        }: it needs the agent of a pipeline, and there is none; run it in a pipeline`,
+        { operation: "start", subject: attempt.task, key: attempt.job },
+      );
+    }
+    const { links, documents } = this.#plan;
+    const inputs = new Map<string, GrantedInput>();
+    const granted = new Map<string, GrantedOutput>();
+    for (const [name, key] of Object.entries((JSON.parse(note) as AgentNote).inputs)) {
+      const repository = repositoryOf(links, name);
+      if (repository) inputs.set(name, { kind: "value", repository, key });
+    }
+    for (const { name, path, seen } of outputs) {
+      const repository = repositoryOf(links, name);
+      if (!repository || seen === undefined) continue;
+      granted.set(name, { kind: "file", path, tree: repository.kind === "filesystem" });
+    }
+    for (const [name, link] of Object.entries(links)) {
+      for (const [part, input] of grantedInputs(name, link, context)) inputs.set(part, input);
+      if (link.view === "items") granted.set(name, grantedItems(attempt, name, link, context, documents));
+    }
+    const agent = await this.#agent();
+    const admission = await agent.admit({ attempt, documents, inputs, outputs: granted });
+    this.#admissions.set(formatAttempt(attempt), admission);
+    const { reach } = this.#plan.executor;
+    const { server } = admission;
+    const address = await reach?.address(server, { signal: context.signal, network });
+    return { ...admission, address: address ?? server.url ?? `http://127.0.0.1:${server.port}` };
+  }
+
+  /**
+   * The script of the worker of an attempt.
+   *
+   * @param attempt Which.
+   * @param admitted What its worker needs to know.
+   * @param places Where its values lie.
+   * @param work The script of the user, its environment, and who runs it where the script does not say.
+   * @returns The script.
+   */
+  script(
+    attempt: Attempt,
+    admitted: Admitted,
+    { folder, values, many, note }: AgentPlaces,
+    work: {
+      readonly script: string;
+      readonly environment: Readonly<Record<string, string>>;
+      readonly interpreter: readonly string[] | undefined;
+    },
+  ): string {
+    const { patienceMs, cache } = this.#plan;
+    const { server, path, token, address } = admitted;
+    const subject = formatAttempt(attempt);
+    const own = interpreterOf(
+      { subject, script: work.script, environment: work.environment },
+      () => undefined,
+    );
+    const valuesOf = (way: "in" | "out"): WorkerValue[] =>
+      values.filter(({ direction }) => direction === way).map(valueOf);
+    return workerScript({
+      folder,
+      address,
+      path,
+      token,
+      mark: (JSON.parse(note) as AgentNote).mark,
+      authorities: address.startsWith("http://") ? undefined : server.authorities,
+      patienceMs,
+      cache,
+      inputs: valuesOf("in"),
+      outputs: valuesOf("out"),
+      feeds: this.#streams("stream", many),
+      items: this.#streams("items", many),
+      lookups: Object.values(this.#plan.links).some(({ view }) => view === "lookup"),
+      script: work.script,
+      interpreter: work.interpreter ?? own,
+    });
+  }
+
+  #streams(view: "stream" | "items", many: readonly Placed[]): WorkerStream[] {
+    return many.filter(({ name }) => this.#plan.links[name]?.view === view).map((placed) => ({
+      ...valueOf(placed),
+      cokeyed: Object.fromEntries(
+        Object.entries(this.#plan.links[placed.name]!.cokeyed).map(([name, { kind }]) =>
+          [name, kind === "filesystem"] as const
+        ),
+      ),
+    }));
+  }
+
+  /** What the script sees of links to any value: the command that gets one. */
+  lookups(): Readonly<Record<string, unknown>> {
+    return Object.fromEntries(
+      Object.entries(this.#plan.links).filter(([, { view }]) => view === "lookup").map(([name]) =>
+        [name, sh.raw(`datatask get '${name}'`)] as const
+      ),
+    );
+  }
+
+  /** Shuts an attempt out. One that is not in is fine. */
+  async leave(attempt: Attempt): Promise<void> {
+    const name = formatAttempt(attempt);
+    const admission = this.#admissions.get(name);
+    this.#admissions.delete(name);
+    await admission?.leave();
+  }
+
+  /**
+   * Why a worker could not bring or hand over values.
+   *
+   * @param attempt Which.
+   * @param note What was kept with it.
+   * @param stream Where it said so.
+   * @returns What it said; nothing when the script itself left with this code.
+   */
+  async fault(attempt: Attempt, note: string, stream: "stdout" | "stderr"): Promise<WorkerFault | undefined> {
+    let end = "";
+    for await (const chunk of await this.#plan.executor.logs(attempt, { stream })) {
+      end = decodeText(
+        chunk.length > END ? chunk.subarray(-END) : encodeText(end + decodeText(chunk)).slice(-END),
+      );
+    }
+    return workerFault(end, (JSON.parse(note) as AgentNote).mark);
+  }
+}
+
+const valueOf = ({ name, path, repository }: Placed): WorkerValue => ({
+  name,
+  path,
+  tree: repository.kind === "filesystem",
+});
+
+/** The repository of a link, or of a cokeyed one: `reports.index`. */
+function repositoryOf(links: Links, name: string) {
+  const [link, other] = name.split(".");
+  const found = links[link!];
+  return other === undefined ? found?.repository : found?.cokeyed[other];
+}
+
+/** The folders of a link to many values. */
+function manyOf({ job: key }: Attempt, folder: string, name: string, link: Link): Placed[] {
+  if (link.view !== "stream" && link.view !== "items") return [];
+  const direction = link.view === "stream" ? "in" : "out";
+  const path = `${folder}/${link.view}/${name}`;
+  const { repository } = link;
+  const one = { name, direction, repository, key, expected: false, bound: true, path } as const;
+  return [
+    one,
+    ...Object.entries(link.cokeyed).map(([other, repository]) => ({
+      ...one,
+      name: `${name}.${other}`,
+      repository,
+      path: `${path}.${other}`,
+    })),
+  ];
+}

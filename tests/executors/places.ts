@@ -1,0 +1,100 @@
+/**
+ * The places where the same pipeline runs in the tests of delivery: this machine, a host over SSH, containers that see none of our files.
+ *
+ * @module
+ */
+import type { AgentOptions } from "../../tasks/agent_options.ts";
+import { dockerExecutor } from "../../executors/docker/mod.ts";
+import { sshExecutor, type SshExecutorOptions } from "../../executors/ssh/mod.ts";
+import {
+  containerTask,
+  type Links,
+  localExecutor,
+  processTask,
+  type ProcessTaskOptions,
+  type Task,
+} from "../../mod.ts";
+import type { ContainerTaskOptions } from "../../tasks/container.ts";
+import { docker, image, socket } from "./docker/kit.ts";
+import { address, available, Place } from "./ssh/server.ts";
+
+/** A place, and how a script task is made to run there. */
+export interface Where {
+  /** For the names of tests. */
+  readonly name: string;
+  /** Whether it is there. */
+  readonly there: boolean;
+  /** Where the agent must listen for it. */
+  readonly agent: AgentOptions;
+  /** Makes a task that runs there. */
+  script<const L extends Links>(
+    name: string,
+    options: Omit<ProcessTaskOptions<L>, "executor">,
+  ): Task<L>;
+}
+
+/** A host over SSH, whose runs lie in the folder of a place. */
+export function overSsh(place: Place, options: Partial<SshExecutorOptions> = {}): Where {
+  return {
+    name: "over SSH",
+    there: available,
+    agent: {},
+    script: <const L extends Links>(name: string, all: Omit<ProcessTaskOptions<L>, "executor">): Task<L> =>
+      processTask(name, {
+        ...all,
+        executor: sshExecutor({ ...address, root: place.root, ...options }),
+      } as ProcessTaskOptions<L>),
+  };
+}
+
+/** Containers that see nothing of this machine. */
+export const inDocker: Where = {
+  name: "in Docker without shared files",
+  there: docker.available,
+  agent: { hostname: "0.0.0.0" },
+  script: <const L extends Links>(name: string, all: Omit<ProcessTaskOptions<L>, "executor">): Task<L> =>
+    containerTask(
+      name,
+      {
+        ...all,
+        executor: dockerExecutor({ socket, sharesFiles: false }),
+        image,
+      } as unknown as ContainerTaskOptions<L>,
+    ),
+};
+
+/** This machine. */
+export const locally: Where = {
+  name: "locally",
+  there: true,
+  agent: {},
+  script: <const L extends Links>(name: string, all: Omit<ProcessTaskOptions<L>, "executor">): Task<L> =>
+    processTask(name, { ...all, executor: localExecutor() } as ProcessTaskOptions<L>),
+};
+
+/** Registers a test for each place. */
+export function everywhere(
+  name: string,
+  body: (where: Where, stack: AsyncDisposableStack, state: string) => Promise<void>,
+): void {
+  const places: readonly ((place: Place) => Where)[] = [
+    () => locally,
+    (place) => overSsh(place),
+    () => inDocker,
+  ];
+  const names = [locally.name, "over SSH", inDocker.name];
+  const there = [true, available, docker.available];
+  places.forEach((make, i) =>
+    Deno.test({
+      name: `${name} ${names[i]}`,
+      ignore: !there[i],
+      async fn() {
+        await using stack = new AsyncDisposableStack();
+        const place = new Place(stack);
+        await body(make(place), stack, place.state);
+        const left = place.leftovers();
+        if (left.length > 0) throw new Error(`left on the host: ${left.join(", ")}`);
+      },
+    })
+  );
+}
