@@ -10,7 +10,8 @@ import { agentLimits, type AgentOptions, isUnspecified } from "../tasks/agent_op
 import { Admissions } from "./admissions.ts";
 import { Digests } from "./digests.ts";
 import { openIdentity, rememberPort } from "./identity.ts";
-import { listen, readPem } from "./listen.ts";
+import { listen } from "./listen.ts";
+import { readPem } from "./pem.ts";
 import { Requests } from "./requests.ts";
 import { Uploads } from "./uploads.ts";
 
@@ -24,6 +25,8 @@ export interface StartAgent {
   readonly notice: (message: string) => void;
   /** How long a feed waits for a key before it answers with none, in milliseconds. Default: 25 seconds. */
   readonly pollMs?: number | undefined;
+  /** How long a port that is taken is waited for, in milliseconds. Default: 10 seconds. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** An agent that runs. Disposing of it ends its requests and shuts it. */
@@ -42,7 +45,7 @@ export interface RunningAgent extends Agent, AsyncDisposable {
  * @throws {DatataskError} When it cannot listen there, or its folder cannot be used.
  */
 export async function startAgent(init: StartAgent): Promise<RunningAgent> {
-  const { folder, notice, options = {}, pollMs = 25_000 } = init;
+  const { folder, notice, options = {}, pollMs = 25_000, patienceMs = 10_000 } = init;
   const limits = agentLimits(options);
   const { secret, id, port: before } = await openIdentity(folder);
   const authorities = options.tls?.authorities && await readPem(options.tls.authorities, "authorities");
@@ -66,6 +69,7 @@ export async function startAgent(init: StartAgent): Promise<RunningAgent> {
     options,
     limits.idleMs,
     before,
+    patienceMs,
   );
   server.on("checkContinue", (request, response) => void requests.handle(request, response, true));
   server.on("clientError", (error: Error & { readonly code?: string }, socket: Socket) => {

@@ -13,6 +13,7 @@ import {
 import { advice, classifySystemError, DatataskError, describeError, type ErrorCode } from "../core/errors.ts";
 import { sleep, systemClock } from "../core/clock.ts";
 import type { AgentOptions, AgentTls } from "../tasks/agent_options.ts";
+import { checkPair, readPem } from "./pem.ts";
 
 /** Ports that nobody is given by chance, so that the port is still free for the next coordinator. */
 const PORTS = { first: 20_000, last: 32_767 };
@@ -20,8 +21,6 @@ const PORTS = { first: 20_000, last: 32_767 };
 /** How many ports are tried before the system is asked for one. */
 const TRIES = 20;
 
-/** How long the port of the coordinator before is waited for: that one may be about to leave. In milliseconds. */
-const PATIENCE_MS = 10_000;
 const RETRY_MS = 200;
 
 /** How long a client may take for the head of a request, in milliseconds, at the most. */
@@ -49,6 +48,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
  * @param options Where.
  * @param idleMs After how long a client that says nothing is left, in milliseconds.
  * @param remembered The port of the coordinator before.
+ * @param patienceMs How long a port that is taken is waited for: who listens there may be about to leave. In milliseconds.
  * @returns The server, and its port.
  * @throws {DatataskError} When that cannot be.
  */
@@ -57,12 +57,13 @@ export async function listen(
   options: AgentOptions,
   idleMs: number,
   remembered: number | undefined,
+  patienceMs: number,
 ): Promise<Listening> {
   const hostname = plain(options.hostname ?? "127.0.0.1");
   const make = await maker(handler, options.tls, Math.min(HEAD_MS, idleMs));
   const wanted = options.port ?? remembered;
   if (wanted !== undefined) {
-    const server = await waitFor(make, hostname, wanted);
+    const server = await waitFor(make, hostname, wanted, patienceMs);
     if (server) return { server, port: wanted };
     if (options.port !== undefined) {
       throw cannot(
@@ -85,8 +86,13 @@ function plain(hostname: string): string {
   return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
-async function waitFor(make: () => Server, hostname: string, port: number): Promise<Server | undefined> {
-  const until = performance.now() + PATIENCE_MS;
+async function waitFor(
+  make: () => Server,
+  hostname: string,
+  port: number,
+  patienceMs: number,
+): Promise<Server | undefined> {
+  const until = performance.now() + patienceMs;
   for (;;) {
     const server = await bind(make, hostname, port);
     if (server || performance.now() > until) return server;
@@ -114,7 +120,10 @@ async function bind(make: () => Server, hostname: string, port: number): Promise
 }
 
 function refuse(error: unknown, code: string | undefined, hostname: string, port: number): DatataskError {
-  if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND" || error instanceof Deno.errors.AddrNotAvailable) {
+  if (
+    code === "EADDRNOTAVAIL" || code === "EINVAL" || code === "ENOTFOUND" ||
+    error instanceof Deno.errors.AddrNotAvailable
+  ) {
     const why = `this machine has no such address; give { agent: { hostname } } one of its own, or "0.0.0.0"`;
     return cannot("unavailable", hostname, port, why, error);
   }
@@ -161,50 +170,12 @@ async function maker(handler: Handler, tls: AgentTls | undefined, headMs: number
     readPem(tls.certificate, "certificate"),
     readPem(tls.key, "key"),
   ]);
+  checkPair(cert, key);
   const secure = { ...options, cert, key, handshakeTimeout: headMs };
-  return () => {
-    try {
-      return ready(createSecure(secure, handler) as unknown as Server);
-    } catch (error) {
-      throw badTls(`the certificate and its key cannot be used: ${describeError(error)}`, error);
-    }
-  };
+  return () => ready(createSecure(secure, handler) as unknown as Server);
 }
 
 function ready(server: Server): Server {
   server.maxConnections = CONNECTIONS;
   return server;
-}
-
-/**
- * Reads a text in PEM.
- *
- * @param given The text, or the path of a file that holds it.
- * @param what What it is, for the error.
- * @returns The text.
- * @throws {DatataskError} When it is no PEM.
- */
-export async function readPem(given: string, what: keyof AgentTls): Promise<string> {
-  let text = given;
-  if (!given.includes("-----BEGIN ")) {
-    try {
-      text = await Deno.readTextFile(given);
-    } catch (error) {
-      throw badTls(`cannot read agent.tls.${what} from ${given}: ${describeError(error)}`, error);
-    }
-  }
-  const wanted = what === "key" ? /-----BEGIN [A-Z ]*PRIVATE KEY-----/ : /-----BEGIN CERTIFICATE-----/;
-  if (wanted.test(text)) return text;
-  throw badTls(
-    `agent.tls.${what}${text === given ? "" : ` in ${given}`} holds no ${
-      what === "key" ? "private key" : "certificate"
-    } in PEM`,
-  );
-}
-
-function badTls(why: string, cause?: unknown): DatataskError {
-  return new DatataskError("resource-failed", `Cannot start the agent: ${why}`, {
-    operation: "start the agent",
-    cause,
-  });
 }

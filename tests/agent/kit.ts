@@ -115,12 +115,13 @@ export class Place implements AsyncDisposable {
   }
 
   /** Starts the agent, or the next one. */
-  async start(pollMs = 200): Promise<void> {
+  async start(pollMs = 200, patienceMs = 10_000): Promise<void> {
     this.#agent = await startAgent({
       folder: `${this.folder}/agent`,
       options: this.#options,
       notice: (message) => void this.notices.push(message),
       pollMs,
+      patienceMs,
     });
   }
 
