@@ -285,6 +285,7 @@ export function workerScript(job: WorkerJob): string {
     job.feeds.length + job.items.length > 0 ? "_dt_me=$(exec sh -c 'echo $PPID')\n" : "",
     ...job.feeds.map((feed, i) => background(`_dt_feed ${streamWords(feed, true)}`, `feed${i}`, "_dt_feeds")),
     ...job.items.map((items, i) =>
+      `: >"$_dt_w/items${i}.0"\n: >"$_dt_w/items${i}.1"\n` +
       background(`_dt_watch ${streamWords(items, false)}`, `items${i}`, "_dt_watches")
     ),
     run(job),

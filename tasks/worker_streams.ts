@@ -9,7 +9,8 @@
  *
  * - `_dt_feed LINK FOLDER KIND NAME [COKEY.KIND]...` fills a folder with the values of a streaming input, each renamed into place when it is whole, until
  *   there can be no more: then `FOLDER.end` appears. Runs in a process of its own.
- * - `_dt_watch LINK FOLDER KIND NAME [COKEY]...` publishes what appears in a folder, until `$_dt_w/over` is there. In a process of its own.
+ * - `_dt_watch LINK FOLDER KIND NAME [COKEY]...` publishes what appears in a folder, until `$_dt_w/over` is there. In a process of its own;
+ *   `$_dt_x.0` and `$_dt_x.1` must be older than what is put there.
  * - `_dt_pass SINCE LINK FOLDER KIND NAME [COKEY]...` publishes what has not changed since the file SINCE, or all that has not been published.
  * - `_dt_fault TEXT` notes why a stream cannot go on, ends the script, and leaves.
  *
@@ -73,13 +74,12 @@ _dt_place() {
 }
 _dt_watch() {
   trap '[ -z "$_dt_q" ] || kill "$_dt_q" 2>/dev/null; exit 0' TERM
-  : >"$_dt_x.0"
-  : >"$_dt_x.1"
-  while [ ! -e "$_dt_w/over" ]; do
+  while :; do
     LC_ALL=C mv -f "$_dt_x.1" "$_dt_x.2"
     LC_ALL=C mv -f "$_dt_x.0" "$_dt_x.1"
     : >"$_dt_x.0"
     _dt_sleep 1 || _dt_fault "cannot watch output $4: $_dt_why"
+    [ ! -e "$_dt_w/over" ] || exit 0
     _dt_pass "$_dt_x.2" "$@" || _dt_fault "$_dt_why"
   done
 }
@@ -88,13 +88,21 @@ _dt_pass() {
     _dt_name=\${_dt_file##*/}
     _dt_mark=$_dt_w/sent.$2/$_dt_name
     _dt_is "$4" "$_dt_file" || continue
-    [ ! -e "$_dt_mark" ] || [ -n "$(find "$_dt_file" -newer "$_dt_mark" 2>/dev/null | head -n 1)" ] || continue
+    ! _dt_same "$2" || continue
     [ -z "$1" ] || [ -z "$(find "$_dt_file" -newer "$1" 2>/dev/null | head -n 1)" ] || continue
-    mkdir -p "$_dt_w/sent.$2"
+    mkdir -p "$_dt_w/sent.$2" "$_dt_w/sums.$2"
     : >"$_dt_x.mark"
     _dt_put "$@" || return 1
+    printf '%s\\n' "$_dt_h" >"$_dt_w/sums.$2/$_dt_name"
     LC_ALL=C mv -f "$_dt_x.mark" "$_dt_mark"
   done
+}
+_dt_same() {
+  [ -e "$_dt_mark" ] || return 1
+  if [ -d "$_dt_file" ]; then [ -z "$(find "$_dt_file" -newer "$_dt_mark" 2>/dev/null | head -n 1)" ]; return; fi
+  # Where times are whole seconds, a file that is as old as its mark may have changed since.
+  [ -z "$(find "$_dt_mark" -newer "$_dt_file" 2>/dev/null)" ] || return 0
+  read -r _dt_v <"$_dt_w/sums.$1/$_dt_name" && [ -n "$_dt_v" ] && [ "$_dt_v" = "$(_dt_sum "$_dt_file")" ]
 }
 _dt_is() {
   [ ! -L "$2" ] || return 1
