@@ -11,7 +11,7 @@ import type { FilesystemRepository } from "../repositories/filesystem.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
 import type { Repository } from "../repositories/repository.ts";
 import type { BoundInput, Guard } from "./bound.ts";
-import type { AutomaticValue, ItemKeys } from "./link.ts";
+import type { ItemKeys } from "./link.ts";
 import type { Draft } from "./many.ts";
 
 /** A repository of which any key may be read. */
@@ -71,9 +71,11 @@ export type ItemValue<R> = R extends BlobRepository ? string | Content
   : never;
 
 /** Values that go under the key of an item. Of those that have automatic values, a part is enough. */
-export type CokeyedValues<C, A extends PropertyKey> = {
-  readonly [N in keyof C]?: N extends A ? Draft<C[N]> : ItemValue<C[N]>;
-};
+export type CokeyedValues<C, A extends PropertyKey> =
+  & object
+  & {
+    readonly [N in keyof C]?: N extends A ? Draft<C[N]> : ItemValue<C[N]>;
+  };
 
 /** A streaming output whose items are called by name. */
 export interface BoundItems<V, B> {
@@ -102,8 +104,8 @@ export interface BoundContents<V, B> {
 
 /** What a repository becomes for a body that publishes many values into it. */
 export type Items<R extends Repository, C, N extends ItemKeys, A extends PropertyKey, O> = N extends "content"
-  ? BoundContents<O extends AutomaticValue ? Draft<R> : ItemValue<R>, CokeyedValues<C, A>>
-  : BoundItems<O extends AutomaticValue ? Draft<R> : ItemValue<R>, CokeyedValues<C, A>>;
+  ? BoundContents<[O] extends [undefined] ? ItemValue<R> : Draft<R>, CokeyedValues<C, A>>
+  : BoundItems<[O] extends [undefined] ? ItemValue<R> : Draft<R>, CokeyedValues<C, A>>;
 
 /**
  * A repository to be read by any key.

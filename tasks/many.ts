@@ -30,12 +30,12 @@ export interface ItemsLink<
   C extends Beside = Beside,
   N extends ItemKeys = ItemKeys,
   A extends PropertyKey = string,
-  O extends AutomaticValue | undefined = AutomaticValue | undefined,
+  O = unknown,
 > extends Link<R, "out", "items", C> {
   /** How the items are named, and what is added to them. */
   readonly items: ItemsPlan & {
     readonly keys: N;
-    readonly own: O;
+    readonly own: ((item: ItemContext) => O | Promise<O>) | undefined;
     readonly values: { readonly [K in A]: AutomaticValue };
   };
 }
@@ -151,7 +151,7 @@ export interface OutputsOptions<
   C extends Beside,
   N extends ItemKeys,
   A extends keyof C,
-  O extends AutomaticValue | undefined,
+  O extends Draft<R> | undefined,
 > {
   /**
    * How items get their keys. `allocated`: a key of its own for each job and name, the same in every attempt (the default). `name`: the name that the
@@ -163,7 +163,7 @@ export interface OutputsOptions<
   /** Fields that are added to cokeyed documents, by the name of the repository. What the body writes goes before them. */
   readonly values?: { readonly [K in A]: (item: ItemContext) => Draft<C[K]> | Promise<Draft<C[K]>> };
   /** Fields that are added to the items themselves, where they are documents. */
-  readonly own?: O & ((item: ItemContext) => Draft<R> | Promise<Draft<R>>);
+  readonly own?: (item: ItemContext) => O | Promise<O>;
 }
 
 /**
@@ -181,7 +181,7 @@ export function outputs<
   const N extends ItemKeys = "allocated",
   C extends Beside = Record<never, never>,
   const A extends keyof C = never,
-  O extends AutomaticValue | undefined = undefined,
+  O extends Draft<R> | undefined = undefined,
 >(
   repository: R,
   options: OutputsOptions<R, C, N, A, O> = {},
@@ -197,7 +197,7 @@ export function outputs<
     cokeyed: options.cokeyed ?? {} as C,
     items: {
       keys: options.keys ?? "allocated" as N,
-      own: options.own as O,
+      own: options.own,
       values: (options.values ?? {}) as { readonly [K in A]: AutomaticValue },
     },
   };

@@ -378,3 +378,48 @@ Deno.test("plan leaves no job waiting that fits, but for limits, rates and room 
     }
   }));
 });
+
+Deno.test("plan starts what waits for others only where room remains for these, beside all that wait", () => {
+  const tasks = (running: number, behind: readonly string[], makers = 0): Snapshot =>
+    snapshot(
+      {
+        make: { ready: [1, 2], at: 0, running: makers },
+        read: { ready: [3, 4, 5, 6], at: 9, running, behind },
+      },
+      { width: 4 },
+    );
+  assert.deepEqual(actions(tasks(0, ["make"])), ["read/3", "read/4", "read/5", "make/1"]);
+  assert.deepEqual(waits(tasks(0, ["make"])), [
+    "read/6: room in pool p, kept for what it waits for while it runs",
+    "make/2: room in pool p",
+  ]);
+  assert.deepEqual(actions(tasks(3, ["make"])), ["make/1"]);
+  assert.deepEqual(actions(tasks(2, ["make"], 2)), [], "the room of makers is theirs again when they end");
+  assert.deepEqual(actions(tasks(0, [])), ["read/3", "read/4", "read/5", "read/6"]);
+  assert.deepEqual(actions(tasks(0, ["gone"])), ["read/3", "read/4", "read/5", "read/6"]);
+});
+
+Deno.test("plan keeps room of every kind for what others wait for: cores, and resources that pools share", () => {
+  const own = snapshot({
+    make: { ready: [1], quota: { cpu: 3 } },
+    read: { ready: [2, 3], at: 9, quota: { cpu: 1 }, behind: ["make"] },
+  }, { capacity: { cpu: 4 } });
+  assert.deepEqual(actions(own), ["read/2", "make/1"]);
+  const shared = snapshot(
+    {
+      make: { ready: [1], pool: "q", quota: { gpu: 1 } },
+      read: { ready: [2, 3], at: 9, quota: { gpu: 1 }, behind: ["make"] },
+    },
+    {},
+    { gpu: 2 },
+    new Map([["q", { capacity: {}, width: Infinity }]]),
+  );
+  assert.deepEqual(actions(shared), ["read/2", "make/1"]);
+  const apart = snapshot(
+    { make: { ready: [1], pool: "q" }, read: { ready: [2, 3], at: 9, behind: ["make"] } },
+    { width: 2 },
+    {},
+    new Map([["q", { capacity: {}, width: 1 }]]),
+  );
+  assert.deepEqual(actions(apart), ["read/2", "read/3", "make/1"]);
+});
