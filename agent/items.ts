@@ -19,7 +19,7 @@ export class Items {
   readonly #granted: GrantedItems;
   readonly #folder: string;
   readonly #most: number;
-  readonly #published = new Map<string, Key>();
+  readonly #published = new Set<string>();
 
   /**
    * @param granted What is to be done with one.
@@ -48,13 +48,8 @@ export class Items {
     cokey: string | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const known = this.#published.get(name);
-    if (known !== undefined) {
-      // The worker has not heard that it was published, and says it again.
-      await uploads.drain(exchange);
-      return exchange.text(201, known);
-    }
-    if (this.#published.size >= this.#most) {
+    // One that was published is published again, under its key: it has changed, or the worker has not heard that it was.
+    if (!this.#published.has(name) && this.#published.size >= this.#most) {
       throw new Refusal(
         413,
         `The item is refused: the attempt has published ${this.#most}; publish fewer, or raise { agent: { maxItems } } of the pipeline`,
@@ -85,7 +80,7 @@ export class Items {
     if (tree) await unpack(part, path, signal);
     else await Deno.rename(part, path);
     const key = await publish({ name, path, cokeyed: beside }, signal);
-    this.#published.set(name, key);
+    this.#published.add(name);
     for (const left of [path, ...Object.values(beside)]) await removeAll(left);
     return key;
   }

@@ -82,11 +82,6 @@ export class Uploads {
     }
   }
 
-  /** Takes a body and throws it away. */
-  async drain(exchange: Exchange): Promise<void> {
-    for await (const _ of exchange.body(this.#limit, () => this.#tooLong())) { /* it is there already */ }
-  }
-
   #check({ end, total }: Announced): void {
     if (Math.max(end ?? 0, total ?? 0) > this.#limit) throw this.#tooLong();
   }

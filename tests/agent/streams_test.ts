@@ -122,16 +122,19 @@ interface Published {
 /** A streaming output that keeps what was published. */
 function items(): { readonly published: Published[]; readonly outputs: Record<string, GrantedOutput> } {
   const published: Published[] = [];
+  const keys = new Map<string, Key>();
   const publish = async ({ name, path, cokeyed }: GrantedItem): Promise<Key> => {
     const text = await Deno.readTextFile(path);
     const index = cokeyed.index && await Deno.readTextFile(cokeyed.index);
     published.push({ name, text, index });
-    return `key-${published.length}`;
+    const key = keys.get(name) ?? `key-${keys.size + 1}`;
+    keys.set(name, key);
+    return key;
   };
   return { published, outputs: { pages: { kind: "items", tree: false, cokeyed: ["index"], publish } } };
 }
 
-Deno.test("an item is published when it is whole, with what goes under its key, and once", async () => {
+Deno.test("an item is published when it is whole, with what goes under its key, and again under its key when it is sent again", async () => {
   await using place = await Place.make();
   const { published, outputs } = items();
   const worker = await place.admit(grantOf("emma", {}, outputs));
@@ -140,12 +143,12 @@ Deno.test("an item is published when it is whole, with what goes under its key, 
   assert.deepEqual(published, []);
   const first = await worker.put(`/items/pages/${name}`, "the page");
   assert.deepEqual([first.status, first.text], [201, "key-1\n"]);
-  // The worker has not heard it, and says it again.
-  const again = await worker.put(`/items/pages/${name}`, "the page");
+  const again = await worker.put(`/items/pages/${name}`, "the page, changed");
   assert.deepEqual([again.status, again.text], [201, "key-1\n"]);
   assert.equal((await worker.put("/items/pages/2", "another")).text, "key-2\n");
   assert.deepEqual(published, [
     { name: "page 1 'ü'.html", text: "the page", index: "meta" },
+    { name: "page 1 'ü'.html", text: "the page, changed", index: undefined },
     { name: "2", text: "another", index: undefined },
   ]);
 });
@@ -203,6 +206,7 @@ Deno.test("an attempt publishes no more items than it may", async () => {
   const { outputs } = items();
   const worker = await place.admit(grantOf("emma", {}, outputs));
   for (const name of ["1", "2"]) assert.equal((await worker.put(`/items/pages/${name}`, "x")).status, 201);
+  assert.equal((await worker.put("/items/pages/1", "changed")).status, 201);
   const { status, text } = await worker.put("/items/pages/3", "x");
   assert.equal(status, 413);
   assert.match(text, /has published 2; publish fewer, or raise \{ agent: \{ maxItems \} \}/);
