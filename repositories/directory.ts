@@ -40,14 +40,6 @@ export function directoryDriver(dir: string | URL, options: DirectoryOptions = {
     const located = await swap.locate(key);
     return located && new TreeReader(folder, swap, key, located, options);
   };
-  const watched = {
-    dir: folder.dir,
-    extension: folder.extension,
-    make: () => folder.make(),
-    // A tree is a value as soon as its folder is there: whoever copies one in moves it into place.
-    lookAt: () => Promise.resolve(undefined),
-    present: async (key: Key) => await find(key) !== undefined,
-  };
   return {
     name: folder.name,
     identity: folder.identity,
@@ -72,7 +64,7 @@ export function directoryDriver(dir: string | URL, options: DirectoryOptions = {
     async prepare(options) {
       if (await folder.prepare(options)) await swap.healAll();
     },
-    watch: (options) => watchFolder(watched, options.signal),
+    watch: (options) => watchFolder(folder, async (key) => await find(key) !== undefined, options.signal),
     entries: async (key, options) => (await reader(key, options))?.entries(),
     open: async (key, path, options) => await (await reader(key, options))?.open(path),
     write: (key, entries, options) => write(folder, swap, key, entries, options),

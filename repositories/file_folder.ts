@@ -50,6 +50,12 @@ export class Folder {
   readonly lock: FolderLock;
   /** Keeps keys apart that differ in case. */
   readonly cases: CaseGuard;
+  /** Names of files that somebody else makes and has not closed yet, as far as a watch has told: they are no values before. */
+  readonly unfinished: Set<string> = new Set();
+  /** Names that this process has linked while it watches, and that the system has yet to tell of. */
+  readonly linked: Set<string> = new Set();
+  /** How many watches there are. */
+  watches = 0;
   readonly #sync: FolderSync;
   readonly #kind: "file" | "directory";
 
@@ -139,7 +145,7 @@ export class Folder {
     for (const entry of await this.members()) {
       const { name } = entry;
       if (!name.endsWith(extension) || (name.startsWith(".") && isInternalName(name))) continue;
-      if (!await this.#counts(entry)) continue;
+      if (this.unfinished.has(name) || !await this.#counts(entry)) continue;
       page.push(extension === "" ? name : name.slice(0, -extension.length));
       if (page.length < PAGE) continue;
       yield page;

@@ -3,33 +3,25 @@
  *
  * @module
  */
-import { isKey } from "../core/key.ts";
+import { isKey, type Key } from "../core/key.ts";
 import type { Change } from "./driver.ts";
+import type { Folder } from "./file_folder.ts";
 
-/** Which folder, and how its names become keys. */
-export interface WatchedFolder {
-  /** The folder. */
-  readonly dir: string;
-  /** What names of values end in. */
-  readonly extension: string;
-  /** Makes the folder. */
-  make(): Promise<void>;
-  /** Looks at a file, not following links; nothing when there is none. */
-  lookAt(path: string): Promise<Deno.FileInfo | undefined>;
-  /** Whether there is a value now. */
-  present(key: string): Promise<boolean>;
-}
+/** Whether there is a value now. */
+type Present = (key: Key) => Promise<boolean>;
 
 /**
  * Changes as they happen. What the system tells is a hint: whether a key is there is looked up, and when the system lost count
  * the answer is `rescan`.
  *
  * @param folder Which folder.
+ * @param present Tells whether there is a value now.
  * @param signal Ends it.
  * @returns The changes.
  */
 export async function* watchFolder(
-  folder: WatchedFolder,
+  folder: Folder,
+  present: Present,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Change, void, void> {
   if (signal?.aborted) return;
@@ -45,13 +37,14 @@ export async function* watchFolder(
   }
   const close = closeOnce(watcher);
   signal?.addEventListener("abort", close);
+  const events = new FolderEvents(folder, present);
   try {
     if (signal?.aborted) return;
-    const events = new FolderEvents(folder);
     for await (const event of watcher) yield* events.changes(event);
   } finally {
     signal?.removeEventListener("abort", close);
     close();
+    events.end();
   }
 }
 
@@ -77,17 +70,21 @@ const TELLS_CLOSE = Deno.build.os === "linux";
 
 /** Reads what the system tells of one folder. */
 class FolderEvents {
-  readonly #folder: WatchedFolder;
-  /** Files that were made and are not closed yet. */
-  readonly #unfinished = new Set<string>();
+  readonly #folder: Folder;
+  readonly #present: Present;
+  /** The unfinished files that this watch has found. */
+  readonly #found = new Set<string>();
 
-  constructor(folder: WatchedFolder) {
+  constructor(folder: Folder, present: Present) {
     this.#folder = folder;
+    this.#present = present;
+    folder.watches++;
   }
 
   async *changes(event: Deno.FsEvent): AsyncGenerator<Change, void, void> {
     if (event.flag === "rescan") {
-      this.#unfinished.clear();
+      this.#forget();
+      this.#folder.linked.clear();
       return yield "rescan";
     }
     const { dir, extension } = this.#folder;
@@ -99,23 +96,35 @@ class FolderEvents {
       }
       if (!name.endsWith(extension)) continue;
       const key = name.slice(0, name.length - extension.length);
-      if (!isKey(key) || !await this.#tells(event.kind, path)) continue;
-      yield { key, present: await this.#folder.present(key) };
+      if (isKey(key) && await this.#tells(event.kind, name)) yield { key, present: await this.#present(key) };
     }
   }
 
+  /** Nothing more is told. */
+  end(): void {
+    this.#forget();
+    if (--this.#folder.watches === 0) this.#folder.linked.clear();
+  }
+
+  #forget(): void {
+    for (const name of this.#found) this.#folder.unfinished.delete(name);
+    this.#found.clear();
+  }
+
   /** Whether an event says that a value is whole, has changed, or is gone. */
-  async #tells(kind: Deno.FsEvent["kind"], path: string): Promise<boolean> {
-    if (kind === "access") return this.#unfinished.delete(path);
-    if (kind === "modify") return !this.#unfinished.has(path);
-    if (kind !== "create" || !TELLS_CLOSE) {
-      this.#unfinished.delete(path);
-      return true;
+  async #tells(kind: Deno.FsEvent["kind"], name: string): Promise<boolean> {
+    const { unfinished, linked, dir } = this.#folder;
+    if (kind === "modify") return !this.#found.has(name);
+    if (kind === "create" && TELLS_CLOSE && !linked.delete(name)) {
+      const info = await this.#folder.lookAt(`${dir}/${name}`);
+      // A link to a file that was whole before: nobody has written to it since its name has changed.
+      if (info?.isFile && info.nlink === 1 && +info.ctime! <= +info.mtime!) {
+        unfinished.add(name);
+        this.#found.add(name);
+        return false;
+      }
     }
-    const info = await this.#folder.lookAt(path);
-    // A link to a file that was whole before: nobody has written to it since its name has changed.
-    if (!info?.isFile || info.nlink !== 1 || +info.ctime! > +info.mtime!) return true;
-    this.#unfinished.add(path);
-    return false;
+    unfinished.delete(name);
+    return this.#found.delete(name) || kind !== "access";
   }
 }

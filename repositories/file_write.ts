@@ -116,6 +116,7 @@ export class FileWriter {
     if (last !== undefined) await folder.files.touch(path, this.#stamps.after(key, last));
     if (options?.ifAbsent) await this.#link(key, path, target);
     else await folder.files.rename(path, target);
+    folder.unfinished.delete(key + folder.extension);
   }
 
   async #link(key: Key, path: string, target: string): Promise<void> {
@@ -125,9 +126,11 @@ export class FileWriter {
     } catch (error) {
       throw error instanceof Deno.errors.AlreadyExists ? this.#folder.taken(key) : error;
     }
+    // A link alone looks to a watch like a file that somebody has only begun to write.
+    if (this.#folder.watches > 0) this.#folder.linked.add(key + this.#folder.extension);
     // The value is there: a second name that stays is rubbish, not a failure.
     await files.remove(path).catch(() => {});
-    // A link alone looks to a watch like a file that somebody has only begun to write; its being closed says that it is whole.
+    // To the watches of other processes, its being closed says that it is whole.
     await files.open(target, { write: true }).then(closeFile, () => {});
   }
 }

@@ -32,13 +32,8 @@ const SMALL = 2 ** 16;
 export function fileDriver(dir: string | URL, options: FileOptions = {}): BlobDriver {
   const folder = new Folder("file", dir, options);
   const writer = new FileWriter(folder);
-  const watched = {
-    dir: folder.dir,
-    extension: folder.extension,
-    make: () => folder.make(),
-    lookAt: (path: string) => folder.lookAt(path),
-    present: async (key: Key) => await folder.find(key, undefined) !== undefined,
-  };
+  const present = async (key: Key, options?: OperationOptions): Promise<boolean> =>
+    await folder.find(key, options) !== undefined && !folder.unfinished.has(key + folder.extension);
   return {
     name: folder.name,
     identity: folder.identity,
@@ -51,7 +46,7 @@ export function fileDriver(dir: string | URL, options: FileOptions = {}): BlobDr
       ranges: true,
     },
     keys: (options) => folder.keys(options),
-    has: async (key, options) => await folder.find(key, options) !== undefined,
+    has: present,
     async delete(key, options) {
       if (await folder.find(key, options) === undefined) return;
       await removeFile(folder, key);
@@ -62,7 +57,7 @@ export function fileDriver(dir: string | URL, options: FileOptions = {}): BlobDr
       return info && { size: info.size, modified: info.mtime?.getTime(), version: versionOf(info) };
     },
     prepare: async (options) => void await folder.prepare(options),
-    watch: (options) => watchFolder(watched, options.signal),
+    watch: (options) => watchFolder(folder, present, options.signal),
     read: (key, options) => openFile(folder, key, options),
     readBytes: (key, options) => readFile(folder, key, options),
     write: (key, content, options) => writer.write(key, content, options),

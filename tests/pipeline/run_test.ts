@@ -168,6 +168,43 @@ Deno.test("forever takes up new files", async () => {
   }
 });
 
+Deno.test({
+  name: "forever takes up a file that somebody makes when it is closed, whatever else goes on meanwhile",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    await Deno.mkdir(`${folder}/a`);
+    const [a, b] = [new FileRepository(`${folder}/a`), new FileRepository(`${folder}/b`)];
+    const task = functionTask(
+      "task",
+      { done: outcomes(), links: { a: input(a), b: output(b) } },
+      async ({ a, b }) => b.write(await a.text()),
+    );
+    const run = inMemory([task]).run({ forever: true });
+    let file: Deno.FsFile | undefined;
+    const jobs: string[] = [];
+    try {
+      for await (const event of run) {
+        if (event.type === "finished") jobs.push(event.attempt.job);
+        if (event.type !== "idle") continue;
+        if (!file) {
+          file = await Deno.open(`${folder}/a/slow`, { write: true, createNew: true });
+          await file.write(new TextEncoder().encode("first "));
+          await Deno.writeTextFile(`${folder}/a/quick`, "x");
+        } else if (jobs.length === 1) {
+          await file.write(new TextEncoder().encode("second"));
+          file.close();
+        } else run.stop("drain");
+      }
+      await run.finished;
+      assert.deepEqual(jobs, ["quick", "slow"]);
+      assert.equal(await b.text("slow"), "first second");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
 Deno.test("forever finds within minutes what no watch tells: a link that leads out of the folder", async () => {
   const folder = await Deno.makeTempDir();
   try {

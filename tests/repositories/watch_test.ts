@@ -100,6 +100,48 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name:
+    "a file that is not closed is in no listing either, for as long as there is a watch; what we write is there at once",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    const dir = await Deno.makeTempDir();
+    const controller = new AbortController();
+    const driver = texts(dir);
+    const keys = async () => (await Array.fromAsync(driver.keys())).flat().sort();
+    const changes = driver.watch!({ signal: controller.signal })[Symbol.asyncIterator]();
+    const next = changes.next();
+    const file = await Deno.open(`${dir}/slow.txt`, { write: true, createNew: true });
+    await file.write(encodeText("half"));
+    await Deno.writeTextFile(`${dir}/quick.txt`, "whole");
+    try {
+      assert.deepEqual(await next, { done: false, value: { key: "quick", present: true } });
+      assert.deepEqual([await keys(), await driver.has("slow")], [["quick"], false]);
+      const mine = changes.next();
+      await driver.write("mine", encodeText("1"), { ifAbsent: true });
+      assert.equal(await driver.has("mine"), true);
+      assert.deepEqual((await mine).value, { key: "mine", present: true });
+      assert.deepEqual([await keys(), await driver.has("mine")], [["mine", "quick"], true]);
+      await driver.write("slow", encodeText("replaced"));
+      assert.deepEqual(await keys(), ["mine", "quick", "slow"]);
+      const other = await Deno.open(`${dir}/other.txt`, { write: true, createNew: true });
+      await Deno.writeTextFile(`${dir}/last.txt`, "");
+      for (let change = await changes.next(); change.value !== undefined; change = await changes.next()) {
+        if (change.value !== "rescan" && change.value.key === "last") break;
+      }
+      assert.deepEqual(await keys(), ["last", "mine", "quick", "slow"]);
+      controller.abort();
+      await changes.return?.();
+      assert.ok((await keys()).includes("other"));
+      other.close();
+    } finally {
+      controller.abort();
+      file.close();
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
+});
+
 Deno.test("a file that is linked, moved in, or written on a condition is told at once", async () => {
   const elsewhere = await Deno.makeTempDir();
   try {
