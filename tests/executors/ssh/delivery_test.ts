@@ -62,7 +62,7 @@ async function books(
   return all;
 }
 
-sshTest(`scripts over SSH are adopted in any phase and published once, ${KILLS} times`, async (stack) => {
+sshTest(`scripts over SSH are adopted in any phase and published once, ${KILLS} times`, async () => {
   for (let round = 0; round < KILLS; round++) {
     await using inner = new AsyncDisposableStack();
     const place = new Place(inner);
