@@ -104,3 +104,19 @@ export function refusalOf(message: string): Refusal | undefined {
   if (kind === undefined || !(KINDS as readonly string[]).includes(kind)) return undefined;
   return { kind: kind as keyof Permissions, what };
 }
+
+/**
+ * What an error says, with what to declare when something was refused.
+ *
+ * @param message The message of an error.
+ * @param task Whose body it was.
+ * @returns The message, with what would allow it; the message as it is when nothing was refused.
+ */
+export function withAllowance(message: string, task: string): string {
+  const refusal = refusalOf(message);
+  if (!refusal) return message;
+  const { kind, what } = refusal;
+  const declaration = what === undefined ? `${kind}: true` : `${kind}: [${JSON.stringify(what)}]`;
+  const denied = message.replace(/, run again with the --allow-\w+ flag/, "");
+  return `${denied}; to allow it, add permissions: { ${declaration} } to task ${task}`;
+}

@@ -11,7 +11,7 @@ import { BodyGate } from "./body_gate.ts";
 import { bindLink, type Written } from "./body_links.ts";
 import type { Links } from "./link.ts";
 import { inThisProcess, isModuleBody, type ModuleBody } from "./module_body.ts";
-import { moduleRunner, type ModuleTaskOptions } from "./module_task.ts";
+import { type ModuleContainerOptions, moduleRunner, type ModuleTaskOptions } from "./module_task.ts";
 import { recordError } from "./outcome.ts";
 import type { Ending, Pool, RunContext, Runner } from "./runner.ts";
 import { defineTask, type Task, type TaskOptions } from "./task.ts";
@@ -92,9 +92,15 @@ export function functionTask<L extends Links>(
   options: ModuleTaskOptions<L>,
   body: ModuleBody<FunctionContext & Bound<L>>,
 ): Task<L>;
+/** A task whose body is the default export of a module, and runs in containers. */
 export function functionTask<L extends Links>(
   name: string,
-  options: FunctionTaskOptions<L> | ModuleTaskOptions<L>,
+  options: ModuleContainerOptions<L>,
+  body: ModuleBody<FunctionContext & Bound<L>>,
+): Task<L>;
+export function functionTask<L extends Links>(
+  name: string,
+  options: FunctionTaskOptions<L> | ModuleTaskOptions<L> | ModuleContainerOptions<L>,
   body: ((context: never) => unknown) | ModuleBody<never>,
 ): Task<L> {
   const own = isModuleBody(body) ? inThisProcess(body) : body;

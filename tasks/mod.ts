@@ -40,7 +40,7 @@ export {
   inProcess,
 } from "./function.ts";
 export { type BodyContext, type BodyModule, type ModuleBody, moduleBody } from "./module_body.ts";
-export type { ModuleTaskOptions } from "./module_task.ts";
+export type { ModuleContainerOptions, ModuleTaskOptions } from "./module_task.ts";
 export { allocated, field, type KeyMapping, type MappingContext } from "./key_mapping.ts";
 export {
   type AutomaticValue,

@@ -6,7 +6,7 @@
 import type { Attempt } from "../core/attempt.ts";
 import { DatataskError } from "../core/errors.ts";
 import type { FunctionEnd, FunctionExecutor } from "../executors/function_work.ts";
-import { type Permissions, refusalOf } from "../executors/permissions.ts";
+import { type Permissions, withAllowance } from "../executors/permissions.ts";
 import { givesAtOnce } from "../executors/workers/marshal.ts";
 import { type FunctionContext, runBody } from "./function.ts";
 import type { Links } from "./link.ts";
@@ -69,22 +69,12 @@ function mark(value: unknown): void {
 
 /** An error of a body, with what to declare when it was refused something. */
 function explained(reason: unknown, task: string): unknown {
-  const refusal = reason instanceof Error ? refusalOf(reason.message) : undefined;
-  if (!refusal) return reason;
-  const { kind, what } = refusal;
-  const declaration = what === undefined ? `${kind}: true` : `${kind}: [${JSON.stringify(what)}]`;
-  const denied = (reason as Error).message.replace(/, run again with the --allow-\w+ flag/, "");
-  const error = new DatataskError(
-    "denied",
-    `${denied}; to allow it, add permissions: { ${declaration} } to task ${task}`,
-    {
-      operation: "run",
-      subject: task,
-      cause: reason,
-    },
-  );
-  error.name = (reason as Error).name;
-  const { message, stack } = reason as Error;
-  Object.defineProperty(error, "stack", { value: stack?.replace(message, error.message) });
+  if (!(reason instanceof Error)) return reason;
+  const { name, message, stack } = reason;
+  const said = withAllowance(message, task);
+  if (said === message) return reason;
+  const error = new DatataskError("denied", said, { operation: "run", subject: task, cause: reason });
+  error.name = name;
+  Object.defineProperty(error, "stack", { value: stack?.replace(message, said) });
   return error;
 }

@@ -4,19 +4,38 @@
  * @module
  */
 import { DefinitionError } from "../core/errors.ts";
+import type { ContainerWork } from "../executors/container_work.ts";
+import type { Executor, ProcessWork } from "../executors/executor.ts";
 import type { FunctionExecutor } from "../executors/function_work.ts";
 import { permissionFaults, type Permissions } from "../executors/permissions.ts";
+import { containerTask, type ContainerTaskOptions } from "./container.ts";
 import type { FunctionRunner } from "./function.ts";
 import type { Links } from "./link.ts";
 import { inThisProcess, type ModuleBody } from "./module_body.ts";
+import { processTask, type ProcessTaskOptions } from "./process.ts";
 import type { TaskOptions } from "./task.ts";
 
 /** What a function task can be told whose body is named by its module. */
 export interface ModuleTaskOptions<L extends Links> extends TaskOptions<L> {
-  /** Where its jobs run: `workerPool()`. Default: in this process. */
-  readonly executor?: FunctionExecutor;
+  /** Where its jobs run: `workerPool()`, or an executor of processes whose machine has Deno: `localExecutor()`, `sshExecutor(...)`. Default: in this process. */
+  readonly executor?: FunctionExecutor | Executor<ProcessWork>;
   /** What its body may do besides using its links. Default: nothing. */
   readonly permissions?: Permissions;
+  /** The program of Deno, where an executor of processes runs it. Default: `deno`. */
+  readonly deno?: string;
+  /** An image is for an executor of containers. */
+  readonly image?: never;
+}
+
+/** What a function task can be told whose body runs in containers. */
+export interface ModuleContainerOptions<L extends Links>
+  extends
+    Omit<ModuleTaskOptions<L>, "executor" | "image">,
+    Pick<ContainerTaskOptions<L>, "mounts" | "user" | "workdir" | "network" | "pull" | "environment"> {
+  /** Where its containers run: `dockerExecutor()`. */
+  readonly executor: Executor<ContainerWork>;
+  /** Which image; it has a shell and Deno. */
+  readonly image: string;
 }
 
 /**
@@ -31,7 +50,7 @@ export interface ModuleTaskOptions<L extends Links> extends TaskOptions<L> {
  */
 export function moduleRunner<L extends Links>(
   name: string,
-  options: ModuleTaskOptions<L>,
+  options: ModuleTaskOptions<L> | ModuleContainerOptions<L>,
   body: ModuleBody<never>,
   links: () => Links,
 ): FunctionRunner | undefined {
@@ -44,6 +63,7 @@ export function moduleRunner<L extends Links>(
   }
   const faults = permissionFaults(permissions).map((fault) => `Task ${name} has ${fault}`);
   if (faults.length > 0) throw new DefinitionError(faults);
+  if (!("run" in executor)) return scriptOf(name, options as ModuleContainerOptions<L>, body);
   const plan = { task: name, module: body.module, executor, permissions };
   let open = false;
   return {
@@ -63,4 +83,29 @@ export function moduleRunner<L extends Links>(
       return await runModule(attempt, context, links(), plan);
     },
   };
+}
+
+/** What runs such a body as a script that brings it along. */
+function scriptOf<L extends Links>(
+  name: string,
+  options: ModuleContainerOptions<L>,
+  body: ModuleBody<never>,
+): FunctionRunner {
+  const { executor, permissions = {}, deno = "deno", links = {} } = options;
+  for (const [link, { view }] of Object.entries(links as Links)) {
+    if (view !== "lookup" && view !== "stream" && view !== "items") continue;
+    throw new DefinitionError(
+      `Link ${name}.${link} is for many values, which a body on ${executor.name} cannot take; use workerPool()`,
+    );
+  }
+  let making: ReturnType<typeof makeScript> | undefined;
+  const makeScript = async () => {
+    const { carriedScript } = await import("./module_script.ts");
+    return carriedScript({ module: body.module, links, permissions, deno });
+  };
+  const script = async (seen: unknown): Promise<string> => (await (making ??= makeScript()))(seen as never);
+  const task = options.image === undefined
+    ? processTask(name, { ...options, script } as unknown as ProcessTaskOptions<L>)
+    : containerTask(name, { ...options, script } as unknown as ContainerTaskOptions<L>);
+  return Object.assign(task.runner, { body: inThisProcess(body) });
 }

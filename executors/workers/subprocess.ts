@@ -9,6 +9,7 @@
 import { ExecutorError } from "../../core/errors.ts";
 import type { ResourceUse } from "../executor.ts";
 import { permissionFlags, type Permissions } from "../permissions.ts";
+import { configOf } from "./config.ts";
 import { ConnWire } from "./conn_wire.ts";
 import { OutputLines } from "./output_lines.ts";
 import { heldMemory, peakMemory, processUse } from "./process_use.ts";
@@ -125,22 +126,6 @@ function spawn(spec: WorkerSpec, deno: string, socket: string): {
 function absolutePath(path: string): string {
   const whole = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
   return whole.replace(/\/+$/, "");
-}
-
-/** The configuration that the module lives under: its import map. */
-function configOf(module: string): string | undefined {
-  if (!module.startsWith("file:")) return undefined;
-  for (let at = new URL("./", module);; at = new URL("../", at)) {
-    for (const name of ["deno.json", "deno.jsonc"]) {
-      try {
-        const path = decodeURIComponent(new URL(name, at).pathname);
-        if (Deno.statSync(path).isFile) return path;
-      } catch {
-        // Not here.
-      }
-    }
-    if (at.pathname === "/") return undefined;
-  }
 }
 
 /** What Deno itself needs of the environment. */
