@@ -1,12 +1,16 @@
 /** What the compiler refuses of bodies that are named by their module. */
 import assert from "node:assert/strict";
+import { dockerExecutor } from "../../executors/docker/mod.ts";
 import {
+  type Executor,
   functionTask,
   input,
+  localExecutor,
   MemoryBlobRepository,
   MemoryMetadataRepository,
   moduleBody,
   output,
+  type Work,
   workerPool,
 } from "../../mod.ts";
 
@@ -41,5 +45,25 @@ Deno.test("A body in a module fits the links of its task, or does not compile", 
   functionTask("closure", options, () => {});
   // @ts-expect-error a closure may do what this process may
   functionTask("closure", { done, links: { from: input(blobs) }, permissions: { net: true } }, () => {});
+  const links = { from: input(blobs), to: output(blobs) };
+  const local = functionTask("local", { done, links, executor: localExecutor() }, acts);
+  const containers = dockerExecutor({ socket: "/nowhere" });
+  const contained = functionTask("contained", { done, links, executor: containers, image: "deno:2" }, acts);
+  assert.throws(
+    // @ts-expect-error containers need an image
+    () => functionTask("contained", { done, links, executor: containers }, acts),
+    /takes no processes/,
+  );
+  assert.throws(
+    // @ts-expect-error an image needs an executor of containers
+    () => functionTask("local", { done, links, executor: localExecutor(), image: "deno:2" }, acts),
+    /takes no containers/,
+  );
+  const pods = { name: "pods", accepts: new Set(["pod"]) } as unknown as Executor<
+    Work & { readonly kind: "pod" }
+  >;
+  // @ts-expect-error an executor of something else
+  assert.throws(() => functionTask("pods", { done, links, executor: pods }, acts), /takes no processes/);
+  assert.deepEqual([local.kind, contained.kind], ["function", "function"]);
   assert.deepEqual([fits.runner.pool.name, more.runner.pool.name], ["in-process", "workers"]);
 });
