@@ -194,9 +194,9 @@ export class Coordinator {
     if (waiting.length === 0) return;
     const movers = this.#movers(({ live }) => live.set);
     if (feeds.settle(movers) > 0) return;
-    const idle = this.#closing === 0 && this.#timers.size === 0 && !this.#scheduled;
+    if (this.#closing > 0 || this.#timers.size > 0 || this.#scheduled) return;
     const runs = new Set(waiting.map(({ task, job, replica }) => `${task.task.name} ${job} ${replica}`));
-    if (!idle || runs.size < this.#running) return;
+    if (runs.size < this.#running) return;
     // All that run wait, each for another: nothing can happen any more by itself.
     const held = (task: TaskState): KeySet[] =>
       waiting.filter((open) => open.task === task).map(({ job }) => KeySet.of(job));

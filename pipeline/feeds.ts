@@ -110,11 +110,13 @@ export class Feeds {
    * @returns How many were ended.
    */
   settle(movers: Movers, atMost = Infinity): number {
-    const waiting = [...this.#open].filter(({ feed }) => feed.waiting);
-    const prospects = waiting.length > 0 ? new Prospects(this.#state, movers) : undefined;
+    const busy = new Map<string, boolean>();
+    let prospects: Prospects | undefined;
     let ended = 0;
-    for (const open of waiting) {
-      if (this.mayCome(open, prospects!).length > 0) continue;
+    for (const open of this.#open) {
+      if (!open.feed.waiting || this.#atWork(open, movers, busy)) continue;
+      prospects ??= new Prospects(this.#state, movers);
+      if (this.mayCome(open, prospects).length > 0) continue;
       open.feed.close();
       if (++ended >= atMost) break;
     }
@@ -138,6 +140,29 @@ export class Feeds {
     return makers.filter((maker) => this.#mayBring(stream, maker, prospects)).map((m) => m.state.task.name);
   }
 
+  /** Whether somebody who may bring an item for a job runs or can start: it can be told at a glance, and mostly is so. */
+  #atWork({ task, link, job }: OpenFeed, movers: Movers, known: Map<string, boolean>): boolean {
+    const some = (maker: TaskState, key: number | undefined): boolean =>
+      [movers.live(maker), movers.startable(maker, maker.ready.set)].some((jobs) =>
+        key === undefined ? jobs.size > 0 : jobs.has(key)
+      );
+    const name = `${task.task.name}.${link}`;
+    const rough = known.get(name) ?? this.makers(task, link).some((maker) => some(maker.state, undefined));
+    known.set(name, rough);
+    return rough &&
+      this.makers(task, link).some((maker) => some(maker.state, this.#only(task, link, job, maker)));
+  }
+
+  /** The one job of a task that may bring an item for a job; nothing when it may be any. */
+  #only(task: TaskState, link: string, job: number, maker: Producer): number | undefined {
+    const output = maker.state.task.links[maker.link]!;
+    const allocated = output.items ? output.items.keys === "allocated" : output.key?.kind === "allocated";
+    if (task.task.links[link]!.stream!.of?.kind !== "allocated" || !allocated) return undefined;
+    // An allocated key is for the job that it was allocated for, and for no other.
+    const map = task.map(link);
+    return map ? map.target(job) : job;
+  }
+
   /** Whether a task may still bring an item for a job. */
   #mayBring(
     { task, link, job }: Pick<OpenFeed, "task" | "link" | "job">,
@@ -145,15 +170,8 @@ export class Feeds {
     prospects: Prospects,
   ): boolean {
     const { jobs, more } = prospects.of(maker.state);
-    if (more) return true;
-    const { stream } = task.task.links[link]!;
-    const output = maker.state.task.links[maker.link]!;
-    const allocated = output.items ? output.items.keys === "allocated" : output.key?.kind === "allocated";
-    // An allocated key is for the job that it was allocated for, and for no other.
-    if (stream!.of?.kind !== "allocated" || !allocated) return jobs.size > 0;
-    const map = task.map(link);
-    const key = map ? map.target(job) : job;
-    return key !== undefined && jobs.has(key);
+    const only = this.#only(task, link, job, maker);
+    return more || (only === undefined ? jobs.size > 0 : jobs.has(only));
   }
 
   #stream(task: TaskState, link: string): Stream {
