@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   allocated,
+  functionTask,
   input,
   MemoryBlobRepository,
   MemoryMetadataRepository,
@@ -10,9 +11,11 @@ import {
 } from "../../mod.ts";
 import { DirectoryRepository } from "../../repositories/directory.ts";
 import { FileRepository } from "../../repositories/files.ts";
+import { S3BucketRepository } from "../../repositories/s3/mod.ts";
 import { lookup, outputs, stream } from "../../tasks/many.ts";
 import { everywhere } from "./places.ts";
 import { runAll } from "../pipeline/kit.ts";
+import { available as s3There, BUCKET, client, place } from "../repositories/s3/server.ts";
 
 /** What is left of deliveries on this machine. */
 function delivered(state: string, task: string): string[] {
@@ -69,6 +72,34 @@ cp -R ${trees}/. ${copies}`,
   assert.equal(Deno.readTextFileSync(`${state}/copies/${copy}/sub/a leaf`), "green");
   assert.deepEqual(delivered(state, "report"), []);
 });
+
+everywhere(
+  "texts in S3 become reports in S3, by a script and a function",
+  async ({ script, agent }, stack, state) => {
+    const s3 = client(stack);
+    const prefix = await place(stack, s3);
+    const inBucket = (name: string): S3BucketRepository =>
+      new S3BucketRepository(s3, { bucket: BUCKET, prefix: `${prefix}${name}/` });
+    const [books, counts, reports] = [inBucket("books"), inBucket("counts"), inBucket("reports")];
+    const counting = script("count", {
+      done: new MemoryMetadataRepository("count-done"),
+      links: { books: input(books), counts: output(counts) },
+      script: ({ books, counts }) => sh`wc -w <${books} | tr -d ' ' >${counts}`,
+    });
+    const reporting = functionTask("report", {
+      done: new MemoryMetadataRepository("report-done"),
+      links: { counts: input(counts), reports: output(reports) },
+    }, async ({ job, counts, reports }) => {
+      await reports.write(`${job} has ${(await counts.text()).trim()} words`);
+    });
+    const pipeline = new Pipeline({ tasks: [counting, reporting], state: `${state}/state`, agent });
+    await books.put("emma", "handsome, clever, and rich");
+    const { summary, events } = await runAll(pipeline);
+    assert.equal(summary.failed, 0, JSON.stringify(events));
+    assert.equal(await reports.text("emma"), "emma has 4 words");
+  },
+  s3There,
+);
 
 everywhere("links to many values are the same", async ({ script, agent }, _, state) => {
   const books = new MemoryBlobRepository("books");

@@ -76,6 +76,7 @@ export const locally: Where = {
 export function everywhere(
   name: string,
   body: (where: Where, stack: AsyncDisposableStack, state: string) => Promise<void>,
+  also = true,
 ): void {
   const places: readonly ((place: Place) => Where)[] = [
     () => locally,
@@ -87,7 +88,7 @@ export function everywhere(
   places.forEach((make, i) =>
     Deno.test({
       name: `${name} ${names[i]}`,
-      ignore: !there[i],
+      ignore: !there[i] || !also,
       async fn() {
         await using stack = new AsyncDisposableStack();
         const place = new Place(stack);
