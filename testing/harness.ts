@@ -210,15 +210,38 @@ export class PipelineTest implements AsyncDisposable {
     await Promise.all(this.#reading.values());
   }
 
-  /** A body that is counted while it is at work. */
+  /** A body that is counted while it is at work. One that waits for an item is not: only time may bring it. */
   readonly #watch = (body: Body): Body => async (context) => {
+    const links = Object.entries(context as Record<string, unknown>).map(([name, link]) =>
+      [name, isStream(link) ? this.#idleIn(link) : link] as const
+    );
     this.#working++;
     try {
-      return await body(context);
+      return await body(Object.fromEntries(links) as never);
     } finally {
       this.#working--;
     }
   };
+
+  #idleIn(items: AsyncIterable<unknown>): AsyncIterable<unknown> {
+    const idle = async <T>(next: () => Promise<T>): Promise<T> => {
+      this.#working--;
+      try {
+        return await next();
+      } finally {
+        this.#working++;
+      }
+    };
+    return {
+      [Symbol.asyncIterator]() {
+        const inner = items[Symbol.asyncIterator]();
+        return {
+          next: () => idle(() => inner.next()),
+          return: async (value) => await inner.return?.(value) ?? { done: true, value: undefined },
+        };
+      },
+    };
+  }
 
   async #read(run: Run): Promise<void> {
     try {
@@ -227,6 +250,10 @@ export class PipelineTest implements AsyncDisposable {
       // Whoever awaits `finished` is told.
     }
   }
+}
+
+function isStream(link: unknown): link is AsyncIterable<unknown> {
+  return typeof link === "object" && link !== null && Symbol.asyncIterator in link;
 }
 
 /** After so many turns of the event loop in which nothing happened and nothing ran, the clock is turned. */

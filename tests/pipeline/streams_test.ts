@@ -167,6 +167,28 @@ Deno.test("An item is found when the document that relates it comes later, and a
   assert.deepEqual(seen.sort(), ["p1", "p3"]);
 });
 
+Deno.test("An item whose document changes comes to the job that it is for then", async () => {
+  const [jobs, pages] = [await blobs("jobs", "emma", "walden"), await blobs("pages", "p1")];
+  const about = new MemoryMetadataRepository<{ book: string }>("about");
+  await about.set("p1", { book: "emma" });
+  const seen: Record<string, string[]> = { emma: [], walden: [] };
+  const correct = functionTask("correct", {
+    done: outcomes("correct-done"),
+    links: { jobs: requires(jobs), pages: outputs(pages), about: outputs(about, { keys: "name" }) },
+  }, async ({ job, about }) => {
+    await until(() => seen.emma!.length === 1);
+    if (job === "emma") await about.write("p1", { book: "walden" });
+  });
+  const read = functionTask("read", {
+    done: outcomes("read-done"),
+    links: { jobs: requires(jobs), about: lookup(about), pages: stream(pages, { of: field("about.book") }) },
+  }, async ({ job, pages }) => {
+    for await (const { key } of pages) seen[job]!.push(key);
+  });
+  await runAll(inMemory([read, correct]));
+  assert.deepEqual(seen, { emma: ["p1"], walden: ["p1"] });
+});
+
 Deno.test("A job that starts with its first item waits for one, and why says so", async () => {
   const books = await texts({ emma: "a" });
   const jobs = await blobs("jobs", "emma", "walden");

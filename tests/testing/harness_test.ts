@@ -3,16 +3,21 @@ import assert from "node:assert/strict";
 import {
   and,
   defineTask,
+  field,
   FileRepository,
   functionTask,
   input,
   json,
   keeping,
+  lookup,
   MemoryBlobRepository,
   MemoryMetadataRepository,
   output,
+  outputs,
   Pipeline,
+  requires,
   Session,
+  stream,
 } from "../../mod.ts";
 import { assertHistory, fake, faulty, testPipeline } from "../../testing/mod.ts";
 import { MetadataRepository } from "../../repositories/metadata.ts";
@@ -85,6 +90,45 @@ Deno.test("run turns the clock when nothing but time is waited for", async () =>
   assert.equal(bad!.error!.message, "unreadable");
   assert.equal(shy!.start, "2001-01-01T00:01:00.000Z");
   assert(test.clock.now() >= Date.parse("2001-01-01T00:03:00Z"), "a minute, then two");
+  test.check();
+});
+
+Deno.test("run turns the clock while bodies wait for items, and links to many values lead to stand-ins", async () => {
+  const folder = "/nowhere/that/can/be/written";
+  const books = new FileRepository(`${folder}/books`);
+  const pages = new FileRepository(`${folder}/pages`);
+  const meta = new MetadataRepository<{ book: string }>(
+    encoded(new FileRepository(`${folder}/meta`).driver, json) as never,
+  );
+  const counts = new FileRepository(`${folder}/counts`);
+  const split = functionTask("split", {
+    done: new MemoryMetadataRepository("split-done"),
+    retry: { attempts: 2, delay: "1h" },
+    links: {
+      books: input(books),
+      pages: outputs(pages, { cokeyed: { meta }, values: { meta: ({ job }) => ({ book: job }) } }),
+    },
+  }, async ({ attempt, pages }) => {
+    await pages.write(`${attempt}`, "text");
+    if (attempt === 1) throw new Error("not yet");
+  });
+  const count = functionTask("count", {
+    done: new MemoryMetadataRepository("count-done"),
+    links: {
+      books: requires(books),
+      all: lookup(pages),
+      pages: stream(pages, { of: field("meta.book"), cokeyed: { meta } }),
+      counts: output(counts),
+    },
+  }, async ({ all, pages, counts }) => {
+    let n = 0;
+    for await (const page of pages) n += (await page.text()).length + (await all.text(page.key)).length;
+    await counts.write(`${n}`);
+  });
+  await using test = testPipeline(new Pipeline({ tasks: [split, count], state: null }));
+  await test.standIn(books).put("emma", "");
+  assert.equal((await test.run()).succeeded, 2);
+  assert.equal(await test.standIn(counts).text("emma"), "16");
   test.check();
 });
 
