@@ -11,6 +11,9 @@ import { Painter } from "../progress/painter.ts";
 import { amount, counted, size } from "../rows.ts";
 import { truncate } from "../ansi.ts";
 
+/** How many failures are told one by one. */
+const TOLD = 20;
+
 /** How many values are copied at once. */
 const WIDTH = 8;
 
@@ -39,6 +42,7 @@ export class Copying implements Disposable {
   readonly #painter: Painter | undefined;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
   #at = "";
+  #over = false;
   /** What became of all values so far. */
   readonly tally: CopyTally = { copied: 0, kept: 0, failed: 0, bytes: 0, interrupted: false };
 
@@ -91,7 +95,7 @@ export class Copying implements Disposable {
       }
     } catch (error) {
       if (this.#aborter.signal.aborted) return;
-      this.tally.failed++;
+      if (++this.tally.failed > TOLD) return;
       this.#painter?.clear();
       this.#io.err(`${name}: ${describeError(error)}\n`);
     }
@@ -107,6 +111,10 @@ export class Copying implements Disposable {
 
   /** Ends it. */
   [Symbol.dispose](): void {
+    if (this.#over) return;
+    this.#over = true;
+    const untold = this.tally.failed - TOLD;
+    if (untold > 0) this.#io.err(`and ${counted(untold, "more value")} failed\n`);
     clearInterval(this.#timer);
     this.#painter?.clear();
     this.#interrupts[Symbol.dispose]();

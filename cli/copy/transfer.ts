@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { RepositoryError } from "../../core/errors.ts";
+import { isDatataskError, RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 import type { BlobRepository } from "../../repositories/blob.ts";
 import type { FilesystemRepository } from "../../repositories/filesystem.ts";
 import type { MetadataRepository } from "../../repositories/metadata.ts";
 import type { Repository } from "../../repositories/repository.ts";
+import type { Digest } from "../backup/digesting.ts";
 import type { Manifest } from "../backup/manifest.ts";
 import { blobValues, documentValues, treeValues, type Values } from "./values.ts";
 
@@ -73,8 +74,8 @@ export class Transfer {
         "another value is there; delete it, or call copy with --overwrite",
       );
     }
-    const conditional = !target && this.#to.driver.supports.conditional;
-    const copied = await this.#values.copy(key, { signal, ...(conditional ? { ifAbsent: true } : {}) });
+    const copied = await this.#copy(key, target === undefined, signal);
+    if (!copied) return undefined;
     const there = await this.#values.digestTo(key, signal);
     if (there.sha256 !== copied.sha256) {
       throw this.#refuse(
@@ -85,6 +86,19 @@ export class Transfer {
     }
     await this.#note(key, copied.sha256, source.version, signal);
     return copied.size;
+  }
+
+  /** Copies a value. Gives nothing when somebody else was quicker, and has put the same there. */
+  async #copy(key: Key, absent: boolean, signal: AbortSignal): Promise<Digest | undefined> {
+    const ifAbsent = absent && this.#to.driver.supports.conditional;
+    try {
+      return await this.#values.copy(key, { signal, ...(ifAbsent ? { ifAbsent } : {}) });
+    } catch (error) {
+      if (ifAbsent && isDatataskError(error, "already-exists") && await this.#isSame(key, signal)) {
+        return undefined;
+      }
+      throw error;
+    }
   }
 
   async #isSame(key: Key, signal: AbortSignal): Promise<boolean> {

@@ -167,6 +167,42 @@ Deno.test("copy says so when a value reads back as another one, and copies the o
   assert.equal(out, "Done: 1 value copied (3 B), 0 there already, 1 failed, in t.to\n");
 });
 
+Deno.test("copy takes it well that another copy is quicker, and tells of twenty failures one by one", async () => {
+  const from = new MemoryBlobRepository("from");
+  const rival = new MemoryBlobRepository("to");
+  for (let i = 0; i < 30; i++) await from.put(`k${i}`, `value ${i}`);
+  let value = (key: string): string => `value ${key.slice(1)}`;
+  const to = new BlobRepository({
+    ...rival.driver,
+    write: async (key, content, options) => {
+      await rival.put(key, value(key));
+      await rival.driver.write(key, content, options);
+    },
+  });
+  const pipeline = linking({ from, to });
+  const { kept, failed } = await copied(pipeline, "t.from", "t.to");
+  assert.deepEqual([kept, failed], [30, 0]);
+  await rival.delete("k1");
+  value = () => "of another";
+  const { code, err } = await cli(["copy", "t.from", "t.to"], { pipeline });
+  assert.deepEqual([code, err], [
+    1,
+    `t.from to t.to: Cannot write "k1" of ${to.name}: there is a value already; delete it first, or write without ifAbsent\n`,
+  ]);
+  const many = await cli(["copy", "t.from", "t.to"], {
+    pipeline: linking({ from, to: await otherValues(from) }),
+  });
+  assert.equal(many.err.split("\n").length, 22);
+  assert.match(many.err, /\nand 10 more values failed\n$/);
+});
+
+/** A repository with other values under the same keys. */
+async function otherValues(repository: BlobRepository): Promise<BlobRepository> {
+  const others = new MemoryBlobRepository("others");
+  for await (const key of repository) await others.put(key, "other");
+  return others;
+}
+
 Deno.test("copy takes repositories that a module exports, and opens its session", () =>
   withFolder(async (dir) => {
     const from = new MemoryBlobRepository("from");
