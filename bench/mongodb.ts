@@ -53,6 +53,21 @@ const measures: Record<string, readonly [ours: () => Promise<unknown>, bare: () 
     () => inParallel(keys, (key) => repository.set(key, books.get(key)!)),
     () => inParallel(keys, (key) => bare.replaceOne({ _id: key }, books.get(key)!, { upsert: true })),
   ],
+  "write many": [
+    async () => {
+      for (let at = 0; at < keys.length; at += 500) {
+        await repository.setMany(keys.slice(at, at + 500).map((key) => [key, books.get(key)!] as const));
+      }
+    },
+    async () => {
+      for (let at = 0; at < keys.length; at += 500) {
+        const writes = keys.slice(at, at + 500).map((_id) => ({
+          replaceOne: { filter: { _id }, replacement: books.get(_id)!, upsert: true },
+        }));
+        await bare.bulkWrite(writes, { ordered: false });
+      }
+    },
+  ],
   "read one at a time": [
     () => inParallel(keys, (key) => repository.get(key)),
     () => inParallel(keys, (key) => bare.findOne({ _id: key })),

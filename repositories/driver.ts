@@ -155,6 +155,11 @@ export interface MetadataDriver<T = unknown> extends KeyDriver {
   getMany?(keys: readonly Key[], options?: OperationOptions): Promise<ReadonlyMap<Key, T>>;
   /** Puts the document in place of the old one, in one step. Refuses, before anything is written, a value that it could not give back. */
   set(key: Key, value: T, options?: WriteOptions): Promise<void>;
+  /**
+   * Puts many documents, each in one step, where that is quicker than one at a time. Refuses all of them, before anything is written, when one
+   * could not be given back; when it fails later, some may be written and others not. Layers leave it away unless they know it.
+   */
+  setMany?(values: ReadonlyMap<Key, T>, options?: OperationOptions): Promise<void>;
   /** A store of the same kind beside this one, for what belongs to it. */
   beside?(name: string): MetadataDriver<T>;
 }

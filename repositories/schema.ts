@@ -78,9 +78,11 @@ export function validated<T = unknown>(
     if (faults.length > 0) throw violation(operation, key, subject, faults);
   };
   const layer = (inner: MetadataDriver<T>): MetadataDriver<T> => {
+    // Documents written many at once would not be checked.
+    const { setMany: _many, ...others } = inner;
     const { getMany, beside, name } = inner;
     return {
-      ...inner,
+      ...others,
       derived: {
         by: "same",
         parts: [inner],

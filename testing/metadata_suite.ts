@@ -192,6 +192,25 @@ const manyCases: SuiteCases<MetadataDriver> = {
     const reason = new Error("called off");
     await assert.rejects(driver.getMany(wanted, { signal: AbortSignal.abort(reason) }), (e) => e === reason);
   },
+  "write: puts many documents, in place of old ones as well": async ({ driver }) => {
+    if (!driver.setMany) return;
+    const documents = (text: string): Map<string, unknown> =>
+      new Map(Array.from({ length: 700 }, (_, i) => [`key-${i}`, { text, i }]));
+    await driver.set("key-1", "old");
+    for (const text of ["first", "second"]) {
+      await driver.setMany(documents(text));
+      assert.deepEqual(await driver.get("key-1"), { text, i: 1 });
+      assert.deepEqual(await driver.get("key-699"), { text, i: 699 });
+    }
+    await listsExactly(driver, documents("").keys());
+    await driver.setMany(new Map());
+    const bad = new Map<string, unknown>([["key-1", { text: "third" }], ["bad", () => {}]]);
+    await rejectsWith(driver, "invalid-value", driver.setMany(bad), "a function");
+    assert.deepEqual(await driver.get("key-1"), { text: "second", i: 1 });
+    const reason = new Error("called off");
+    const called = driver.setMany(documents("third"), { signal: AbortSignal.abort(reason) });
+    await assert.rejects(called, (error) => error === reason);
+  },
   "write: never mixes documents of racing writers": async ({ driver, other }) => {
     const documents = Array.from({ length: 8 }, (_, i) => ({ [`only-${i}`]: i, list: Array(2_000).fill(i) }));
     await Promise.all(documents.map((document, i) => (i % 2 ? driver : other).set("one", document)));

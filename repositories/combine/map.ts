@@ -35,7 +35,7 @@ export function map<T, U>(
 ): MetadataRepository<U> {
   const inner = repository.driver;
   const name = options.name ?? `map(${repository.name})`;
-  const { set: _set, beside: _beside, info: _info, ...frozen } = readOnly()(inner);
+  const { set: _set, setMany: _many, beside: _beside, info: _info, ...frozen } = readOnly()(inner);
   const turn = async (value: T, key: Key): Promise<U> => {
     const made = await fn(value, key);
     if (made !== undefined) return made;

@@ -50,7 +50,7 @@ const KEYED: Readonly<Record<string, readonly [purpose: Purpose, options: number
 export type Methods = Record<string, unknown>;
 
 /**
- * A copy of a driver with something done around every operation on one key. Methods that the driver lacks stay away.
+ * A copy of a driver with something done around every operation on one key. Methods that the driver lacks stay away, and so does `setMany`.
  *
  * @param inner The driver.
  * @param around What to do.
@@ -62,7 +62,8 @@ export function wrapDriver<D extends KeyDriver>(
   around: Around | undefined,
   changes: Methods & { readonly derived?: Derivation } = {},
 ): D {
-  const outer: Methods = { ...inner as object };
+  // Many values at once would pass by what is done around one.
+  const { setMany: _many, ...outer } = { ...inner as object } as Methods;
   for (const [method, [purpose, at]] of Object.entries(around ? KEYED : {})) {
     const call = outer[method] as ((...args: unknown[]) => Promise<unknown>) | undefined;
     if (call === undefined) continue;

@@ -14,7 +14,7 @@ import { listKeys, prepareCollections } from "./keys.ts";
 import { type Entry, type MongoOptions, MongoPlace, type MongoSource, SUPPORTS } from "./place.ts";
 import { watchCollection } from "./watch.ts";
 
-/** How many documents are asked for in one request. */
+/** How many documents are asked for, or written, in one request. */
 const MANY = 500;
 
 /** How many such requests are under way at a time. */
@@ -65,7 +65,12 @@ export function mongoMetadataDriver<T = unknown>(
         const stamp = stampOf(found);
         return { version: stamp?.version, modified: stamp?.modified.getTime() };
       }),
-    prepare: (options) => prepareCollections(place, [""], options),
+    async prepare(opts) {
+      await prepareCollections(place, [""], opts);
+      await place.attempt("prepare", undefined, opts, async () => {
+        for (const field of options.indexes ?? []) await place.collection().createIndex({ [field]: 1 });
+      });
+    },
     watch: (options) => watchCollection(() => place.collection(), options.signal),
     get: (key, options) =>
       place.attempt("read", key, options, async () => {
@@ -76,6 +81,13 @@ export function mongoMetadataDriver<T = unknown>(
     async set(key, value, options) {
       options?.signal?.throwIfAborted();
       await write(place, key, toDocument(key, value, place.name), options);
+    },
+    async setMany(values, options) {
+      options?.signal?.throwIfAborted();
+      const documents = [...values].map(([key, value]) => toDocument(key, value, place.name));
+      for (let at = 0; at < documents.length; at += MANY) {
+        await writeMany(place, documents.slice(at, at + MANY), options);
+      }
     },
     beside: memoised((name) =>
       mongoMetadataDriver<T>(source, { ...options, collection: `${options.collection}._${name}` })
@@ -132,6 +144,20 @@ async function write(
       const { matchedCount } = await collection.replaceOne({ _id: key, [VERSION]: ifVersion }, document);
       if (matchedCount === 0 && !(again && await current() === mine)) throw outdated(place.name, key);
     } else await upsert(() => collection.replaceOne({ _id: key }, document, { upsert: true }));
+  });
+}
+
+/** Puts many documents in one request, each in one step. Doing it again does no harm. */
+async function writeMany(
+  place: MongoPlace,
+  documents: readonly Entry[],
+  options: OperationOptions | undefined,
+): Promise<void> {
+  const writes = documents.map((replacement) => ({
+    replaceOne: { filter: { _id: replacement._id }, replacement, upsert: true },
+  }));
+  await place.attempt("write", undefined, options, async () => {
+    await upsert(() => place.collection().bulkWrite(writes, { ordered: false }));
   });
 }
 

@@ -29,6 +29,8 @@ export interface MongoOptions {
   readonly database?: string | undefined;
   /** Which collection. */
   readonly collection: string;
+  /** Fields of documents to keep an index of, for whoever queries them: `["meta.author"]`. Made by `prepare()`. @default [] */
+  readonly indexes?: readonly string[] | undefined;
   /** Told of each operation that broke off and is done once more. */
   readonly onRetry?: ((retry: MongoRetry) => void) | undefined;
 }

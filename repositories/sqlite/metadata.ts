@@ -101,6 +101,11 @@ function metadataDriver<T>(
         return Promise.reject(error);
       }
     },
+    async setMany(values, options) {
+      options?.signal?.throwIfAborted();
+      const texts = [...values].map(([key, value]) => [key, stringify(value, table.name, key)] as const);
+      await table.writeMany(texts, options);
+    },
     beside: memoised((sibling) => metadataDriver<T>(connection, queue, `${name}/_${sibling}`)),
   };
 }

@@ -19,6 +19,8 @@ import type { TransactionPart, WriteQueue } from "./writes.ts";
 const PAGE = 10_000;
 /** From how many keys on a transaction is told as "many". */
 const MANY = 1000;
+/** How many of many values one transaction takes. */
+const GROUP = 1000;
 /** How many transactions the log holds, at least. */
 const LOGGED = 1000;
 
@@ -42,6 +44,8 @@ export class SqliteTable implements TransactionPart {
   readonly #queue: WriteQueue;
   readonly #shape: TableShape;
   readonly #log: string;
+  readonly #insert: string;
+  readonly #upsert: string;
   #made = false;
   #sequence = 0;
   #base = 0;
@@ -55,6 +59,11 @@ export class SqliteTable implements TransactionPart {
     this.identity = `sqlite:${connection.path}#${table}`;
     this.quoted = quote(table);
     this.#log = quote(`${table}/log`);
+    const { column } = shape;
+    const values = `insert into ${this.quoted} (key, version, modified, ${column}) values (?, ?, ?, ?)`;
+    this.#insert = `${values} on conflict (key) do nothing`;
+    this.#upsert =
+      `${values} on conflict (key) do update set version = excluded.version, modified = excluded.modified, ${column} = excluded.${column}`;
   }
 
   /** @inheritdoc */
@@ -130,6 +139,20 @@ export class SqliteTable implements TransactionPart {
     );
   }
 
+  /** Puts many values, a group of them in each transaction. */
+  async writeMany(
+    values: readonly (readonly [Key, string | Uint8Array])[],
+    options: OperationOptions | undefined,
+  ): Promise<void> {
+    for (let at = 0; at < values.length; at += GROUP) {
+      const group = values.slice(at, at + GROUP);
+      const run = (): void => {
+        for (const [key, value] of group) this.#put(key, value);
+      };
+      await explained(this.#queue.add(this, run, options?.signal), "write", this.name);
+    }
+  }
+
   #put(key: Key, value: string | Uint8Array, { ifAbsent, ifVersion }: WriteOptions = {}): void {
     const { column } = this.#shape;
     const version = this.#sequence + 1;
@@ -139,13 +162,8 @@ export class SqliteTable implements TransactionPart {
       ).run(version, Date.now(), value, key, /^\d{1,15}$/.test(ifVersion) ? Number(ifVersion) : -1);
       if (changes === 0 || ifAbsent) throw changedMeanwhile(this.name, key, ifVersion);
     } else {
-      const { changes } = this.connection.prepare(
-        `insert into ${this.quoted} (key, version, modified, ${column}) values (?, ?, ?, ?) on conflict (key) do ${
-          ifAbsent
-            ? "nothing"
-            : `update set version = excluded.version, modified = excluded.modified, ${column} = excluded.${column}`
-        }`,
-      ).run(key, version, Date.now(), value);
+      const statement = this.connection.prepare(ifAbsent ? this.#insert : this.#upsert);
+      const { changes } = statement.run(key, version, Date.now(), value);
       if (changes === 0) throw taken(this.name, key);
     }
     this.#sequence = version;

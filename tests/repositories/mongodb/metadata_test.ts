@@ -243,3 +243,23 @@ Deno.test("changeOf() tells what the events of a change stream mean", () => {
   assert.equal(event("insert", "no key"), undefined);
   assert.equal(event("createIndexes"), undefined);
 });
+
+test("MongoMetadataRepository makes the indexes that it is told of, and keeps the versions of many documents apart", async (stack) => {
+  const { client, database, raw } = await fresh(stack);
+  const values = new MongoMetadataRepository(client, {
+    database,
+    collection: "values",
+    indexes: ["meta.author"],
+  });
+  await values.prepare();
+  await values.prepare();
+  const made = (await raw.indexes()).map(({ key }) => Object.keys(key).join());
+  assert.deepEqual(made.sort(), ["_id", "meta.author"]);
+  await values.setMany([["one", { meta: { author: "Melville" } }], ["two", { meta: { author: "Austen" } }]]);
+  assert.equal(await raw.countDocuments({ "meta.author": "Austen" }), 1);
+  const [one, two] = await Promise.all([values.info("one"), values.info("two")]);
+  assert.notEqual(one!.version, two!.version);
+  await fails("conflict", /not of that version/, () => values.set("one", {}, { ifVersion: two!.version }));
+  await fails("invalid-key", /"\.\.\/x"/, () => values.setMany([["three", {}], ["../x", {}]]));
+  assert.equal(await values.has("three"), false);
+});
