@@ -186,7 +186,10 @@ export function explainS3(error: unknown, doing: S3Operation): unknown {
   const attempts = (error as S3Failure).$metadata?.attempts ?? 1;
   const what = key === undefined ? subject : `"${key}" of ${subject}`;
   const tried = attempts > 1 ? ` (tried ${attempts} times)` : "";
-  return new RepositoryError(code, `Cannot ${operation} ${what}: ${stateOf(error, code, doing)}${tried}`, {
+  const state = stateOf(error, code, doing);
+  // Stores that give no text have this one from the SDK; their code says more.
+  if (error.message === "UnknownError" && nameOf(error) !== "") error.message = nameOf(error);
+  return new RepositoryError(code, `Cannot ${operation} ${what}: ${state}${tried}`, {
     operation,
     subject,
     ...(key === undefined ? {} : { key }),

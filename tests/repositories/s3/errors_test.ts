@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { describeError } from "../../../core/errors.ts";
 import { S3BucketRepository } from "../../../repositories/s3/bucket.ts";
 import type { S3BucketOptions } from "../../../repositories/s3/driver.ts";
 import type { S3ClientOptions } from "../../../repositories/s3/client.ts";
@@ -66,6 +67,8 @@ s3Test("S3BucketRepository says that a secret key is wrong", async (stack) => {
   assert.equal(await told(repository.has("one")), `denied: Cannot look up "one" of ${NAME}: ${state}`);
   assert.equal(await told(repository.info("one")), `denied: Cannot look up "one" of ${NAME}: ${state}`);
   assert.equal(await told(repository.delete("one")), `denied: Cannot delete "one" of ${NAME}: ${state}`);
+  const error = await repository.text("one").catch((error) => error);
+  assert.equal(describeError(error), `Cannot read "one" of ${NAME}: ${state} (SignatureDoesNotMatch)`);
 });
 
 s3Test("S3BucketRepository says what has to be allowed to whom it is denied", async (stack) => {
