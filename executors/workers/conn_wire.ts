@@ -7,7 +7,7 @@ import { type Bytes, concat, decodeText, encodeText } from "../../core/bytes.ts"
 import type { Received, Wire } from "./protocol.ts";
 
 /** How much is read at once, in bytes. */
-const READ = 1 << 18;
+const READ = 1 << 20;
 
 /** Pieces below this size are joined before they are written, in bytes. */
 const JOIN = 1 << 16;

@@ -4,13 +4,16 @@
  *
  * @module
  */
-import type { Bytes } from "../../core/bytes.ts";
+import { type Bytes, concat } from "../../core/bytes.ts";
 
 /** How many pieces of a stream are under way at once. */
 const AHEAD = 8;
 
 /** The longest piece of a stream that is sent at once, in bytes. */
 const PIECE = 1 << 18;
+
+/** How long more of a stream is waited for before a shorter piece is sent, in milliseconds. */
+const MOMENT = 1;
 
 /** A stream to read, as calls. */
 export interface RemoteSource {
@@ -47,15 +50,28 @@ export interface RemoteIterator {
 export function sourceOf(stream: ReadableStream<Bytes>): RemoteSource {
   const reader = stream.getReader();
   let rest: Bytes | undefined;
+  let reading: ReturnType<typeof reader.read> | undefined;
   let last: Promise<unknown> = Promise.resolve();
-  const piece = async (): Promise<Bytes | undefined> => {
-    while (!rest?.length) {
-      const { done, value } = await reader.read();
-      if (done) return undefined;
-      rest = value;
+  /** What has come of the stream within a moment, up to the length of a piece: each piece has its price. */
+  const gathered = async (): Promise<Bytes | undefined> => {
+    const chunks: Bytes[] = [];
+    let size = 0;
+    while (size < PIECE) {
+      reading ??= reader.read();
+      const read = size === 0 ? await reading : await within(reading, MOMENT);
+      if (read === undefined) break;
+      // Whoever asks next is told of the end once more.
+      if (read.done) return size === 0 ? undefined : concat(chunks);
+      reading = undefined;
+      chunks.push(read.value);
+      size += read.value.length;
     }
-    const part = rest.subarray(0, PIECE);
-    rest = rest.subarray(PIECE);
+    return concat(chunks);
+  };
+  const piece = async (): Promise<Bytes | undefined> => {
+    if (!rest?.length) rest = await gathered();
+    const part = rest?.subarray(0, PIECE);
+    rest = rest?.subarray(PIECE);
     return part;
   };
   return {
@@ -66,6 +82,14 @@ export function sourceOf(stream: ReadableStream<Bytes>): RemoteSource {
     },
     cancel: (reason) => reader.cancel(reason),
   };
+}
+
+/** What a promise gives, or nothing when it takes longer. */
+function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms, undefined);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /**

@@ -35,6 +35,9 @@ const LONGEST_FOLDER = 90;
 /** What Deno itself holds beside what a body does, in bytes. */
 const OWN_MEMORY = 64 << 20;
 
+/** Of runs that are shorter than this the memory is not looked at, which costs more than all else, in milliseconds. */
+const SHORT_MS = 5;
+
 /** How often the memory of a run is looked at, in milliseconds. */
 const LOOK_MS = 200;
 
@@ -208,13 +211,15 @@ class Subprocess implements WorkerHost {
   measure(): () => ResourceUse | undefined {
     const { pid } = this.#child;
     const before = processUse(pid);
+    const begun = performance.now();
     const peak = peakMemory(pid);
     const watch = this.#watchMemory();
     return () => {
       clearInterval(watch);
       const after = this.#over ? undefined : processUse(pid);
       if (before === undefined || after === undefined) return undefined;
-      return { cpuSeconds: after - before, peakMemoryBytes: peak() };
+      const short = performance.now() - begun < SHORT_MS;
+      return { cpuSeconds: after - before, ...(!short && { peakMemoryBytes: peak() }) };
     };
   }
 

@@ -32,6 +32,10 @@ const ACTS: Record<string, (context: Context, argument: string) => unknown> = {
     const all: unknown[] = [];
     for (;;) all.push(new Array(1e5).fill(all.length));
   },
+  churn: ({ to }) => {
+    for (const begun = performance.now(); performance.now() - begun < 50;);
+    return to.write("churned");
+  },
   buffers: async () => {
     const all: Uint8Array[] = [];
     for (;;) {
