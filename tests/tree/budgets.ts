@@ -44,7 +44,7 @@ export const START_BUDGETS: Readonly<Record<string, number>> = {
   "./s3": 13,
   "./mongodb": 14,
   "./ssh": 9,
-  "./docker": 20,
+  "./docker": 14,
   "./docker-registry": 4,
   "./sqlite": 4,
 };
