@@ -4,6 +4,7 @@
  * @module
  */
 import type { Socket } from "node:net";
+import { describeError } from "../core/errors.ts";
 import type { AgentServer } from "../executors/executor.ts";
 import type { Agent } from "../tasks/agent.ts";
 import { agentLimits, type AgentOptions, isUnspecified } from "../tasks/agent_options.ts";
@@ -64,7 +65,7 @@ export async function startAgent(init: StartAgent): Promise<RunningAgent> {
       uploads: new Uploads(limits.maxUploadBytes, Math.min(5000, limits.idleMs / 4)),
     }),
   );
-  const { server, port } = await listen(
+  const { server, port, hangUp } = await listen(
     (request, response) => void requests.handle(request, response, false),
     options,
     limits.idleMs,
@@ -72,13 +73,15 @@ export async function startAgent(init: StartAgent): Promise<RunningAgent> {
     patienceMs,
   );
   server.on("checkContinue", (request, response) => void requests.handle(request, response, true));
+  // Such as that there is no file left for one more connection: those that are there go on.
+  server.on("error", (error) => notice(`The agent cannot take a connection: ${describeError(error)}`));
   server.on("clientError", (error: Error & { readonly code?: string }, socket: Socket) => {
     turnAway(error, socket, requests);
   });
   stack.defer(async () => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     await admissions.close();
-    server.closeAllConnections();
+    hangUp();
     await closed;
   });
   if (port !== before) {
@@ -101,19 +104,18 @@ function moved(before: number, port: number): string {
 
 /** Answers who cannot be understood, or takes too long to say what it wants, as far as that is possible. */
 function turnAway(error: Error & { readonly code?: string }, socket: Socket, requests: Requests): void {
-  const from = socket.remoteAddress ?? "an unknown address";
-  const [status, words] = error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+  const { code = "" } = error;
+  const late = code === "ERR_HTTP_REQUEST_TIMEOUT";
+  // Who is gone, or cannot agree on TLS, could not read an answer.
+  if (!socket.writable || !(late || code.startsWith("HPE_"))) return void socket.destroy();
+  const [status, words] = late
     ? [408, "Request Timeout"]
-    : error.code === "HPE_HEADER_OVERFLOW"
+    : code === "HPE_HEADER_OVERFLOW"
     ? [431, "Request Header Fields Too Large"]
     : [400, "Bad Request"];
-  // A client that is gone is not told, and nothing to tell of.
-  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  requests.malformed(from, status, words);
-  socket.end(
-    `HTTP/1.1 ${status} ${words}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-    () => socket.destroy(),
-  );
+  requests.malformed(socket.remoteAddress ?? "an unknown address", status, words);
+  const answer = `HTTP/1.1 ${status} ${words}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
+  socket.end(answer, () => socket.destroy());
 }
 
 function serverOf(options: AgentOptions, port: number, authorities: string | undefined): AgentServer {

@@ -21,6 +21,7 @@ export interface Refused {
   readonly status: number;
   readonly why: string;
   readonly method: string;
+  /** What it asked for, as it was sent; nothing where it could not even be read. */
   readonly target: string;
   /** Where it came from. */
   readonly from: string;
@@ -49,10 +50,11 @@ export class Alarm {
     }
     if (this.#seen.size >= MOST) this.#seen.clear();
     this.#seen.set(kind, { since: now, more: 0 });
-    const shown = target.length > SHOWN ? `${target.slice(0, SHOWN)}…` : target;
+    const start = target.length > SHOWN ? `${target.slice(0, SHOWN)}…` : target;
+    const shown = target === "" ? "a request" : `${method} ${JSON.stringify(start)}`;
     const more = seen && seen.more > 0 ? ` (and ${seen.more} more like it before)` : "";
     this.#tell(
-      `The agent has refused ${method} ${JSON.stringify(shown)} from ${from}${
+      `The agent has refused ${shown} from ${from}${
         attempt === undefined ? "" : ` with the token of ${attempt}`
       }: ${status} ${why}${more}`,
     );

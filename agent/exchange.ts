@@ -13,6 +13,9 @@ const LEAST_BYTES = 1024;
 /** How long what is left of a refused body is read, in milliseconds. */
 const LINGER_MS = 2000;
 
+/** The status of a client that has gone. */
+const GONE = 499;
+
 /** What an exchange counts. */
 export interface Traffic {
   /** Bytes that came. */
@@ -51,6 +54,7 @@ export class Exchange {
   #waited = 0;
   #waitingSince: number | undefined;
   #failed = false;
+  #cut: number | undefined;
   #ended = false;
 
   /**
@@ -79,14 +83,9 @@ export class Exchange {
     return this.#controller.signal;
   }
 
-  /** The status of the answer. */
+  /** How it has ended, as a status: that of the answer, or of what cut it off. */
   get status(): number {
-    return this.#response.statusCode;
-  }
-
-  /** Whether the client is gone. */
-  get gone(): boolean {
-    return this.#failed;
+    return this.#cut ?? (this.#failed ? GONE : this.#response.statusCode);
   }
 
   /** A header of the request; the first, when it came more than once. */
@@ -207,7 +206,10 @@ export class Exchange {
   /** Answers that it could not be done. Once an answer has begun, the connection is cut, so that nobody takes it for whole. */
   refuse({ status, message, headers }: Refusal): void {
     if (this.#ended) return;
-    if (this.#response.headersSent || this.#failed) return void this.#response.destroy();
+    if (this.#response.headersSent || this.#failed) {
+      this.#cut = status;
+      return void this.#response.destroy();
+    }
     this.text(status, message, headers);
   }
 
@@ -231,7 +233,7 @@ export class Exchange {
       clearTimeout(timer);
     }
     if (!request.complete) request.destroy();
-    this.#controller.abort(new Refusal(499, "The request is over"));
+    this.#controller.abort(new Refusal(GONE, "The request is over"));
   }
 
   #head(status: number, headers: Readonly<Record<string, string>>, length: number | undefined): void {
@@ -260,7 +262,7 @@ export class Exchange {
 
   readonly #fail = (): void => {
     this.#failed = true;
-    this.#controller.abort(new Refusal(499, "The client has gone"));
+    this.#controller.abort(new Refusal(GONE, "The client has gone"));
     this.#bell.ring();
   };
 }

@@ -10,6 +10,7 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from "node:http";
+import type { Socket } from "node:net";
 import { advice, classifySystemError, DatataskError, describeError, type ErrorCode } from "../core/errors.ts";
 import { sleep, systemClock } from "../core/clock.ts";
 import type { AgentOptions, AgentTls } from "../tasks/agent_options.ts";
@@ -26,7 +27,7 @@ const RETRY_MS = 200;
 /** How long a client may take for the head of a request, in milliseconds, at the most. */
 const HEAD_MS = 15_000;
 
-/** How many connections there may be. */
+/** How many connections there may be at the most. */
 const CONNECTIONS = 8192;
 
 /** How much is taken from a connection, or given to it, before it is waited for, in bytes. */
@@ -36,6 +37,8 @@ const BUFFER = 2 ** 18;
 export interface Listening {
   readonly server: Server;
   readonly port: number;
+  /** Closes all connections, those included that have not said anything yet. */
+  hangUp(): void;
 }
 
 /** What to do for each request. */
@@ -64,7 +67,7 @@ export async function listen(
   const wanted = options.port ?? remembered;
   if (wanted !== undefined) {
     const server = await waitFor(make, hostname, wanted, patienceMs);
-    if (server) return { server, port: wanted };
+    if (server) return listening(server);
     if (options.port !== undefined) {
       throw cannot(
         "unavailable",
@@ -77,7 +80,7 @@ export async function listen(
   for (let tries = 0;; tries++) {
     const chance = PORTS.first + Math.floor(Math.random() * (PORTS.last - PORTS.first + 1));
     const server = await bind(make, hostname, tries < TRIES ? chance : 0);
-    if (server) return { server, port: (server.address() as { port: number }).port };
+    if (server) return listening(server);
   }
 }
 
@@ -176,6 +179,31 @@ async function maker(handler: Handler, tls: AgentTls | undefined, headMs: number
 }
 
 function ready(server: Server): Server {
-  server.maxConnections = CONNECTIONS;
+  // Once no file is left for a connection, the server would take none ever again, and stores could open nothing meanwhile.
+  server.maxConnections = Math.min(CONNECTIONS, Math.floor(openFiles() / 2));
   return server;
+}
+
+function listening(server: Server): Listening {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  const { port } = server.address() as { port: number };
+  return { server, port, hangUp: () => sockets.forEach((socket) => socket.destroy()) };
+}
+
+/** How many files this process may have open, connections included. */
+function openFiles(): number {
+  try {
+    if (Deno.build.os !== "linux" || Deno.permissions.querySync({ name: "read" }).state !== "granted") {
+      return Infinity;
+    }
+    return Number(
+      /^Max open files +(\d+)/m.exec(Deno.readTextFileSync("/proc/self/limits"))?.[1] ?? Infinity,
+    );
+  } catch {
+    return Infinity;
+  }
 }

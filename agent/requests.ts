@@ -73,13 +73,13 @@ export class Requests implements AsyncDisposable {
     this.#running.delete(exchange);
     if (this.#running.size === 0) this.#empty?.();
     this.#metrics.inFlight--;
-    this.#metrics.count(seen.route, exchange.gone ? 499 : exchange.status);
+    this.#metrics.count(seen.route, exchange.status);
   }
 
   /** Takes note of a request that could not even be read. */
   malformed(from: string, status: number, why: string): void {
     this.#metrics.count("unknown", status);
-    this.#alarm.note({ status, why, method: "?", target: "", from, attempt: undefined }, performance.now());
+    this.#alarm.note({ status, why, method: "", target: "", from, attempt: undefined }, performance.now());
   }
 
   async #answer(

@@ -269,7 +269,7 @@ Deno.test("what is under way when its attempt ends is ended with it, and leaves 
   await assert.rejects(Deno.stat(`${place.folder}/out/report`), Deno.errors.NotFound);
 });
 
-Deno.test("who is slow with the head, with the body, or in taking the answer is left", async () => {
+Deno.test("who is slow with the head or with the body is left", async () => {
   const { place, worker } = await target();
   await using _ = place;
   const { Authorization } = worker.authorization;
@@ -290,6 +290,23 @@ Deno.test("who is slow with the head, with the body, or in taking the answer is 
   for (const each of [silent, head, body]) each[Symbol.dispose]();
   await assert.rejects(Deno.stat(`${place.folder}/out/report`), Deno.errors.NotFound);
   assert(place.notices.some((notice) => notice.includes("408")));
+});
+
+Deno.test("who does not take what was asked for is left", async () => {
+  await using place = await Place.make({ idleTimeout: "500ms" });
+  const books = new MemoryBlobRepository("books");
+  await books.put("emma", new Uint8Array(64 * 2 ** 20));
+  const worker = await place.admit(
+    grantOf("emma", { book: { kind: "value", repository: books, key: "emma" } }),
+  );
+  using raw = await Raw.open(worker.address);
+  const { pathname } = new URL(worker.url("/in/book"));
+  await raw.write(
+    `GET ${pathname} HTTP/1.1\r\nHost: x\r\nAuthorization: ${worker.authorization.Authorization}\r\n\r\n`,
+  );
+  const metrics = async (): Promise<string> => await (await fetch(`${place.address}/metrics`)).text();
+  await until(async () => /requests_total\{route="in",status="408"\} 1/.test(await metrics()));
+  assert.match(await metrics(), /requests_in_flight 1$/m);
 });
 
 Deno.test("an attempt has so many requests under way and no more", async () => {

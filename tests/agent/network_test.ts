@@ -5,6 +5,7 @@ import { MemoryBlobRepository } from "../../repositories/memory.ts";
 import type { AgentOptions } from "../../tasks/agent_options.ts";
 import { agentFaults } from "../../tasks/agent_options.ts";
 import { grantOf, Place, type Worker } from "./kit.ts";
+import { Raw } from "./raw.ts";
 
 async function book(text: string): Promise<MemoryBlobRepository> {
   const repository = new MemoryBlobRepository("books");
@@ -90,7 +91,7 @@ Deno.test("the agent speaks TLS, with an authority of its own", async () => {
   const folder = await Deno.makeTempDir();
   const tls = await certificates(folder);
   {
-    await using place = await Place.make({ tls });
+    await using place = await Place.make({ tls, idleTimeout: "1s" });
     const { url, authorities } = place.agent.server;
     assert.equal(url, `https://127.0.0.1:${place.agent.server.port}`);
     assert.equal(authorities, await Deno.readTextFile(tls.authorities));
@@ -108,6 +109,11 @@ Deno.test("the agent speaks TLS, with an authority of its own", async () => {
     await run("curl", ...curl, "-T", tls.certificate, worker.url("/out/report"));
     assert.equal(await Deno.readTextFile(path), await Deno.readTextFile(tls.certificate));
     await assert.rejects(worker.ask("/in/book"), TypeError);
+    // Who says nothing is left, here as well, and keeps nobody from leaving.
+    using silent = await Raw.open(place.address);
+    assert.equal(await silent.rest(), "");
+    using late = await Raw.open(place.address);
+    await late.write("x");
     const plain = await fetch(worker.url("/in/book").replace("https", "http")).catch(() => undefined);
     assert.equal(plain?.ok ?? false, false);
     await plain?.body?.cancel();
