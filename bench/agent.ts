@@ -26,7 +26,7 @@ const [role, folder] = Deno.args;
 if (role === "agent" || role === "bare") await (role === "agent" ? serveAgent : serveBare)(folder!);
 else await measure();
 
-function serveBare(folder: string): void {
+async function serveBare(folder: string): Promise<void> {
   const { addr: { port } } = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     async (request) => {

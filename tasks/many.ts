@@ -21,10 +21,13 @@ import {
   mapping,
 } from "./link.ts";
 
+/** Repositories by name. */
+type Beside = Readonly<Record<string, Repository>>;
+
 /** A link to values that a job publishes while it runs. Made by {@linkcode outputs}. */
 export interface ItemsLink<
   R extends Repository = Repository,
-  C extends Readonly<Record<string, Repository>> = Readonly<Record<string, Repository>>,
+  C extends Beside = Beside,
   N extends ItemKeys = ItemKeys,
   A extends PropertyKey = string,
   O = unknown,
@@ -62,9 +65,7 @@ export function lookup<R extends Repository>(repository: R): Link<R, "in", "look
 export type ItemRelation = KeyMapping | ((item: Key) => Key | undefined | Promise<Key | undefined>);
 
 /** Options of {@linkcode stream}. */
-export type StreamOptions<
-  C extends Readonly<Record<string, Repository>> = Readonly<Record<string, Repository>>,
-> =
+export type StreamOptions<C extends Beside = Beside> =
   & {
     /** When a job starts: `now`, or with the `first` item that comes for it. Default: `now`. */
     readonly start?: "now" | "first";
@@ -122,10 +123,7 @@ export type StreamOptions<
  * assert.equal(await sizes.get("emma"), 11);
  * ```
  */
-export function stream<
-  R extends Repository,
-  C extends Readonly<Record<string, Repository>> = Record<never, never>,
->(
+export function stream<R extends Repository, C extends Beside = Record<never, never>>(
   repository: R,
   options: StreamOptions<C> = {},
 ): Link<R, "in", "stream", NoInfer<C>> {
@@ -150,7 +148,7 @@ export type Draft<R> = R extends MetadataRepository<infer T>
 /** Options of {@linkcode outputs}. */
 export interface OutputsOptions<
   R extends Repository,
-  C extends Readonly<Record<string, Repository>>,
+  C extends Beside,
   N extends ItemKeys,
   A extends keyof C,
   O extends Draft<R> | undefined,
@@ -181,7 +179,7 @@ export interface OutputsOptions<
 export function outputs<
   R extends Repository,
   const N extends ItemKeys = "allocated",
-  C extends Readonly<Record<string, Repository>> = Record<never, never>,
+  C extends Beside = Record<never, never>,
   const A extends keyof C = never,
   O extends Draft<R> | undefined = undefined,
 >(

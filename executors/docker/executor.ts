@@ -13,7 +13,7 @@ import type { CallOptions, Executor, LogOptions, Reach, RunStatus, StartOptions 
 import { type Owner, readLabels } from "./container.ts";
 import { findEndpoint } from "./endpoint.ts";
 import { Engine } from "./engine.ts";
-import { stateIdentity } from "./identity.ts";
+import { stateIdentity } from "../state_identity.ts";
 import { Images } from "./images.ts";
 import { logStream, type NodeStream } from "./logs.ts";
 import { type DockerExecutorOptions, type Listed, machine } from "./options.ts";

@@ -7,8 +7,8 @@
  * @module
  */
 import type { Bytes } from "../../core/bytes.ts";
-import { ExecutorError } from "../../core/errors.ts";
 import { createTarPacker } from "../../deps/modern_tar.ts";
+import { entryOf, isShell } from "../container_command.ts";
 import type { ContainerWork } from "../container_work.ts";
 
 /** The folder in a container that holds what a run needs. */
@@ -39,39 +39,11 @@ export interface Command {
  * @throws {ExecutorError} With code `cannot-start`, when no engine could run it.
  */
 export function commandOf(work: ContainerWork, action: string): Command {
-  const refuse = (why: string): ExecutorError =>
-    new ExecutorError("cannot-start", `Cannot ${action}: ${why}`, { operation: "start" });
-  if (work.script.includes("\0")) {
-    throw refuse("its script holds a NUL character; scripts are text, bytes go into a link");
-  }
-  for (const [name, value] of Object.entries(work.environment)) {
-    if (name === "" || /[=\0]/.test(name)) {
-      throw refuse(`${JSON.stringify(name)} is no name for an environment variable`);
-    }
-    if (value.includes("\0")) throw refuse(`the environment variable ${name} holds a NUL character`);
-  }
-  const first = /^#!([^\n]*)/.exec(work.script)?.[1];
-  if (first?.endsWith("\r")) {
-    throw refuse("its first line ends in a carriage return; save the script with line ends of Unix");
-  }
-  const entry = work.entrypoint ?? interpreterOf(first, refuse);
-  if (entry.length === 0) throw refuse("its entrypoint is empty; name a program of the image");
-  if (entry.length === 1 && /(^|\/)(ba|da|a)?sh$/.test(entry[0]!)) {
-    return { argv: [entry[0]!, SCRIPT], text: shellText(work) };
-  }
+  const entry = entryOf(work, action);
+  if (isShell(entry)) return { argv: [entry[0]!, SCRIPT], text: shellText(work) };
   // A program that is no shell reads its input from the file by way of one.
   const redirect = work.stdin ? ["/bin/sh", "-c", `exec "$@" <${STDIN}`, "sh"] : [];
   return { argv: [...redirect, ...entry, SCRIPT], text: work.script };
-}
-
-/** As the kernel does: the interpreter, and all the rest as one argument. */
-function interpreterOf(first: string | undefined, refuse: (why: string) => Error): readonly string[] {
-  if (first === undefined) return ["/bin/sh"];
-  const [, path, argument] = /^[ \t]*([^ \t]*)[ \t]*(.*?)[ \t]*$/.exec(first)!;
-  if (!path!.startsWith("/")) {
-    throw refuse(`its first line names no interpreter by an absolute path: #!${first}`);
-  }
-  return argument === "" ? [path!] : [path!, argument!];
 }
 
 /** All that prepares a script is on the first line, so that line numbers in the messages of the shell are the script's. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { RunStatus } from "../executor.ts";
+import { signalName } from "../signals.ts";
 import type { Labelled } from "./container.ts";
 import type { Engine } from "./engine.ts";
 import { CODE } from "./script.ts";
@@ -27,24 +28,6 @@ export interface Inspected {
 
 /** What is said of a run in every state. */
 export type StatusBase = Pick<RunStatus, "attempt" | "since" | "where" | "notes">;
-
-const SIGNALS: readonly (string | undefined)[] = [
-  ...[
-    undefined,
-    "SIGHUP",
-    "SIGINT",
-    "SIGQUIT",
-    "SIGILL",
-    "SIGTRAP",
-    "SIGABRT",
-    "SIGBUS",
-    "SIGFPE",
-    "SIGKILL",
-  ],
-  ...["SIGUSR1", "SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT"],
-  ...["SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF"],
-  ...["SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS"],
-];
 
 /** How long after its own start an engine may take to record what ended while it was away, in milliseconds. */
 const SETTLING = 30_000;
@@ -112,7 +95,7 @@ async function finished(
   const end = { ...base, state: "finished" as const, until: Date.parse(FinishedAt) };
   if (code === 0) return { ...end, exitCode: 0 };
   const signal = code > 128 && code <= 192 && !await leftItself(engine, container.Id)
-    ? SIGNALS[code - 128] ?? `signal ${code - 128}`
+    ? signalName(code - 128)
     : undefined;
   const how = signal === undefined ? { exitCode: code } : { signal };
   if (OOMKilled) {

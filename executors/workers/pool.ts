@@ -98,16 +98,8 @@ export class Workers {
     while (this.#taken >= this.#init.size) {
       signal.throwIfAborted();
       await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          signal.removeEventListener("abort", leave);
-          resolve();
-        };
-        const leave = (): void => {
-          this.#waiting.splice(this.#waiting.indexOf(wake), 1);
-          resolve();
-        };
-        this.#waiting.push(wake);
-        signal.addEventListener("abort", leave, { once: true });
+        this.#waiting.push(resolve);
+        signal.addEventListener("abort", () => resolve(), { once: true });
       });
     }
     signal.throwIfAborted();

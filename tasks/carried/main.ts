@@ -4,10 +4,9 @@
  * @module
  */
 import { StopError } from "../../core/attempt.ts";
-import { encodeText } from "../../core/bytes.ts";
 import { withAllowance } from "../../executors/permissions.ts";
 import type { CarriedContext } from "./context.ts";
-import { bindCarried } from "./links.ts";
+import { bindCarried, line } from "./links.ts";
 
 /**
  * Runs the body and leaves.
@@ -27,8 +26,8 @@ export async function main(context: CarriedContext, module: { readonly default?:
   };
   const fail = (error: unknown): never => {
     // The last line is the one that people see first.
-    if (error instanceof Error && error.stack) Deno.stderr.writeSync(encodeText(`${error.stack}\n`));
-    Deno.stderr.writeSync(encodeText(`${said(error, context.task)}\n`));
+    if (error instanceof Error && error.stack) Deno.stderr.writeSync(line(error.stack));
+    Deno.stderr.writeSync(line(said(error, context.task)));
     return exit(1);
   };
   const { default: body } = module;

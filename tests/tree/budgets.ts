@@ -45,6 +45,7 @@ export const START_BUDGETS: Readonly<Record<string, number>> = {
   "./mongodb": 14,
   "./ssh": 9,
   "./docker": 14,
+  "./kubernetes": 5,
   "./docker-registry": 4,
   "./sqlite": 4,
 };

@@ -1,5 +1,5 @@
 /**
- * The identity of a state folder, by which its containers are told from those of all others.
+ * The identity of a state folder, by which its containers and pods are told from those of all others.
  *
  * @module
  */

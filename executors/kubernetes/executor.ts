@@ -1,0 +1,271 @@
+/**
+ * Runs work in pods of a Kubernetes cluster, which keep all that is to be known of a run: nothing else has to be remembered.
+ *
+ * @module
+ */
+import { type Attempt, formatAttempt } from "../../core/attempt.ts";
+import type { Bytes } from "../../core/bytes.ts";
+import { type ErrorCode, ExecutorError } from "../../core/errors.ts";
+import { checkKey } from "../../core/key.ts";
+import { parseQuota, type Quota } from "../../core/quota.ts";
+import type { ContainerWork } from "../container_work.ts";
+import type { CallOptions, Executor, LogOptions, Reach, RunStatus, StartOptions } from "../executor.ts";
+import type { PodWork } from "../pod_work.ts";
+import { stateIdentity } from "../state_identity.ts";
+import { type Access, accessOf } from "./access.ts";
+import { Api } from "./api.ts";
+import { eventOf } from "./events.ts";
+import { ApiFault, explain } from "./fault.ts";
+import { nameOf, type Owner } from "./identity.ts";
+import { findCluster } from "./kubeconfig.ts";
+import { logStream } from "./logs.ts";
+import { Nodes } from "./nodes.ts";
+import { checkOptions, type KubernetesExecutorOptions } from "./options.ts";
+import { Pace } from "./pace.ts";
+import { reachOf } from "./reach.ts";
+import { checkRights } from "./rights.ts";
+import type { Ended, Entry } from "./entry.ts";
+import { Runs } from "./runs.ts";
+import { startRun } from "./start.ts";
+import { stopRun } from "./stop.ts";
+
+const PATIENCE = 120_000;
+const PODS_PER_SECOND = 20;
+
+/**
+ * Runs work in pods of a Kubernetes cluster.
+ *
+ * The cluster is found as `kubectl` finds it. Each run is a pod whose labels and annotations carry its identity, so that runs go on when the
+ * coordinator leaves or is killed, and the next one finds them; pods of pipelines with another state folder are not seen.
+ *
+ * @param options Where the cluster is, its name and its capacity, and what all pods get.
+ * @returns The executor.
+ * @throws {DefinitionError} With all that is wrong.
+ * @example Where it would run
+ * ```ts
+ * import { kubernetesExecutor } from "@datatask/datatask/kubernetes";
+ * import assert from "node:assert/strict";
+ *
+ * const executor = kubernetesExecutor({ context: "dev", namespace: "jobs", capacity: { cpu: 64, memory: "256Gi" } });
+ * assert.deepEqual(executor.capacity, { cpu: 64, memory: 256 * 2 ** 30 });
+ * assert(executor.accepts.has("container"));
+ * ```
+ */
+export function kubernetesExecutor(
+  options: KubernetesExecutorOptions = {},
+): Executor<ContainerWork | PodWork> {
+  return new KubernetesExecutor(options);
+}
+
+/** What is there while an executor is open. */
+interface Open {
+  readonly api: Api;
+  readonly owner: Owner;
+  readonly runs: Runs;
+  readonly nodes: Nodes;
+}
+
+class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
+  readonly name: string;
+  readonly accepts: ReadonlySet<string> = new Set(["container", "pod"]);
+  readonly capacity: Quota;
+  readonly sees = "nothing";
+  readonly reach: Reach;
+  readonly #options: KubernetesExecutorOptions;
+  readonly #pace: Pace;
+  #open: { readonly state: string; readonly it: Promise<Open> } | undefined;
+
+  constructor(options: KubernetesExecutorOptions) {
+    this.name = options.name ?? "kubernetes";
+    checkOptions(this.name, options);
+    this.capacity = parseQuota(options.capacity ?? {}, `capacity of executor ${this.name}:`);
+    this.reach = reachOf(this.name, options.agentAddress);
+    this.#options = options;
+    this.#pace = new Pace(options.podsPerSecond ?? PODS_PER_SECOND);
+  }
+
+  async open(options: CallOptions & { readonly state: string }): Promise<void> {
+    options.signal?.throwIfAborted();
+    const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
+    if (this.#open && this.#open.state !== state) {
+      throw new ExecutorError(
+        "conflict",
+        `Cannot open executor ${this.name} with its state in ${state}: it is open with ${this.#open.state}; close it first, or make another`,
+        { operation: "open", subject: this.name },
+      );
+    }
+    this.#open ??= { state, it: this.#prepare(`${state}/kubernetes`, options.signal) };
+    try {
+      await this.#open.it;
+    } catch (error) {
+      this.#open = undefined;
+      throw error;
+    }
+  }
+
+  async #prepare(folder: string, signal: AbortSignal | undefined): Promise<Open> {
+    const access = await accessOf(await findCluster(this.#options));
+    const api = new Api(access);
+    const action = `open executor ${this.name}`;
+    try {
+      await checkRights(api, action, signal);
+      const owner: Owner = { label: this.#options.label ?? "datatask", state: await stateIdentity(folder) };
+      const runs = new Runs(api, owner, this.#options.patienceMs ?? PATIENCE);
+      return { api, owner, runs, nodes: new Nodes(api) };
+    } catch (error) {
+      api.close();
+      throw explain(error, access, action, "unavailable");
+    }
+  }
+
+  async close(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    const it = await open?.it.catch(() => undefined);
+    await it?.runs.close();
+    it?.api.close();
+  }
+
+  #it(action: string): Promise<Open> {
+    if (this.#open) return this.#open.it;
+    throw new ExecutorError(
+      "cannot-start",
+      `Cannot ${action} on executor ${this.name}: it is not open; call open() first`,
+      { operation: action.split(" ")[0]!, subject: this.name },
+    );
+  }
+
+  /** Does something, and says what a failure means. */
+  async #told<T>(access: Access, action: string, call: () => Promise<T>, code?: ErrorCode): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw explain(error, access, action, code);
+    }
+  }
+
+  async probe(options: CallOptions = {}): Promise<{ readonly healthy: boolean; readonly reason?: string }> {
+    const action = `start pods on ${this.name}`;
+    let api: Api | undefined;
+    try {
+      api = new Api(await accessOf(await findCluster(this.#options)));
+      await this.#told(api.access, action, () => checkRights(api!, action, options.signal));
+      return { healthy: true };
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      return { healthy: false, reason: (error as Error).message };
+    } finally {
+      api?.close();
+    }
+  }
+
+  async start(attempt: Attempt, work: ContainerWork | PodWork, options: StartOptions): Promise<void> {
+    options.signal?.throwIfAborted();
+    checkKey(attempt.task, "start a run of task", this.name);
+    checkKey(attempt.job, "start", `task ${attempt.task}`);
+    const { quota, signal } = options;
+    const action = `start ${formatAttempt(attempt)} on ${this.name}`;
+    const { api, owner, runs, nodes } = await this.#it(action);
+    const lack = this.#options.autoscaled || work.kind === "pod" ? undefined : await nodes.lack(quota);
+    if (lack) throw new ExecutorError("cannot-start", `Cannot ${action}: ${lack}`, { operation: "start" });
+    const maker = { api, owner, runs, pace: this.#pace, options: this.#options };
+    try {
+      await startRun(maker, { attempt, work, quota, action, signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      // What others use up of a quota of the namespace they give back.
+      const full = error instanceof ApiFault && error.status === 403 && /quota/i.test(error.message);
+      throw explain(error, api.access, action, full ? "unavailable" : "cannot-start");
+    }
+  }
+
+  async *list(options: CallOptions & { readonly task?: string } = {}): AsyncGenerator<RunStatus, void, void> {
+    const { api, runs } = await this.#it("list runs");
+    const action = `list the runs of ${this.name}`;
+    const all = runs.all(options.task, options.signal);
+    while (true) {
+      options.signal?.throwIfAborted();
+      const next = await this.#told(api.access, action, () => all.next());
+      if (next.done) return;
+      const { pod, status } = next.value;
+      if (status.state !== "running" || status.waiting === undefined) yield status;
+      else yield { ...status, waiting: await eventOf(api, pod, options.signal) ?? status.waiting };
+    }
+  }
+
+  async #find(
+    attempt: Attempt,
+    action: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Open & { readonly entry: Entry | undefined }> {
+    const it = await this.#it(action);
+    const name = await nameOf(it.owner, attempt);
+    const entry = await this.#told(it.api.access, action, () => it.runs.find(name, signal));
+    return { ...it, entry };
+  }
+
+  async wait(attempt: Attempt, options: CallOptions = {}): Promise<Ended> {
+    options.signal?.throwIfAborted();
+    const action = `wait for ${formatAttempt(attempt)} on ${this.name}`;
+    const { api, runs, entry } = await this.#find(attempt, action, options.signal);
+    if (entry === undefined) throw this.#unknown("wait for", attempt);
+    return await this.#told(api.access, action, () => runs.ended(entry, options.signal));
+  }
+
+  async stop(attempt: Attempt, options: CallOptions & { readonly graceMs: number }): Promise<void> {
+    options.signal?.throwIfAborted();
+    const action = `stop ${formatAttempt(attempt)} on ${this.name}`;
+    const { api, runs, entry } = await this.#find(attempt, action, options.signal);
+    if (entry === undefined) return;
+    await this.#told(api.access, action, () => stopRun(api, runs, entry, options.graceMs, options.signal));
+  }
+
+  async logs(attempt: Attempt, options: LogOptions = {}): Promise<ReadableStream<Bytes>> {
+    options.signal?.throwIfAborted();
+    const action = `read the log of ${formatAttempt(attempt)} on ${this.name}`;
+    const { api, runs, entry } = await this.#find(attempt, action, options.signal);
+    if (entry === undefined) throw this.#unknown("read the log of", attempt);
+    const stderr = options.stream === "stderr";
+    if (stderr && entry.merged) return new Blob([]).stream();
+    return logStream(api, runs, {
+      entry,
+      stderr,
+      follow: options.follow ?? false,
+      action,
+      signal: options.signal,
+    });
+  }
+
+  async forget(attempt: Attempt, options: CallOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted();
+    const action = `forget ${formatAttempt(attempt)} on ${this.name}`;
+    const { api, runs, entry } = await this.#find(attempt, action, options.signal);
+    if (entry === undefined) return;
+    if (entry.ended === undefined) {
+      throw new ExecutorError(
+        "conflict",
+        `Cannot ${action}: it still runs; stop it, or wait for it`,
+        { operation: "forget", subject: attempt.task, key: attempt.job },
+      );
+    }
+    const body = { gracePeriodSeconds: 0, preconditions: { uid: entry.uid } };
+    const path = api.path("pods", entry.pod);
+    // Its Secret belongs to it, and is removed with it by the cluster.
+    await this.#told(
+      api.access,
+      action,
+      () => runs.patiently(() => api.find({ method: "DELETE", path, body })),
+    );
+    runs.drop(entry.name);
+  }
+
+  #unknown(action: string, attempt: Attempt): ExecutorError {
+    return new ExecutorError(
+      "unknown-run",
+      `Cannot ${action} ${
+        formatAttempt(attempt)
+      } on ${this.name}: no such run is kept; it was never started, or was forgotten`,
+      { operation: action, subject: attempt.task, key: attempt.job },
+    );
+  }
+}

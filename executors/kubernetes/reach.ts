@@ -1,0 +1,50 @@
+/**
+ * How pods find values and the agent of a pipeline.
+ *
+ * @module
+ */
+import { ExecutorError } from "../../core/errors.ts";
+import type { AgentServer, Reach } from "../executor.ts";
+import { isEverywhere, isLoopback, schemeOf, sharedUrl } from "../loopback.ts";
+import { HOME } from "./script.ts";
+
+/**
+ * How the pods of an executor find the agent.
+ *
+ * @param name The name of the executor, for errors.
+ * @param told Where pods find this machine, when that was said.
+ * @returns What runners need to know.
+ */
+export function reachOf(name: string, told: string | undefined): Reach {
+  const find = (server: AgentServer): string => addressOf(name, told, server).replace(/\/+$/, "");
+  return {
+    // Each pod has a folder of its own there, which goes with it.
+    folder: () => Promise.resolve(HOME),
+    address: (server) => new Promise((resolve) => resolve(find(server))),
+  };
+}
+
+function addressOf(name: string, told: string | undefined, server: AgentServer): string {
+  const { hostname, port } = server;
+  const at = (host: string): string =>
+    `${schemeOf(server)}://${/^[^[].*:/.test(host) ? `[${host}]` : host}:${port}`;
+  if (told !== undefined) return told.includes("://") ? told : at(told);
+  const url = sharedUrl(server);
+  if (url !== undefined) return url;
+  const refuse = (why: string): ExecutorError =>
+    new ExecutorError("cannot-start", `Cannot bring values to pods on ${name}: ${why}`, {
+      operation: "start",
+      subject: name,
+    });
+  if (isLoopback(hostname)) {
+    throw refuse(
+      `the agent listens on ${hostname} only, where no pod reaches it; let it listen on an address that pods reach (the option agent of the pipeline: { hostname, url }), or say how they do with agentAddress`,
+    );
+  }
+  if (isEverywhere(hostname)) {
+    throw refuse(
+      `the agent listens on every address, and which of them pods reach is not known; say it with the option agent of the pipeline ({ url: "http://10.0.0.5:${port}" }), or with agentAddress`,
+    );
+  }
+  return at(hostname);
+}

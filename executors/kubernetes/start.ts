@@ -1,0 +1,145 @@
+/**
+ * Making the pod of a run.
+ *
+ * The pod is made first and held back by a scheduling gate; then comes its Secret, which belongs to it and so goes with it; then the gate is taken away.
+ * Whoever finds a pod that is still held back knows that its maker was cut off.
+ *
+ * @module
+ */
+import { type Attempt, formatAttempt } from "../../core/attempt.ts";
+import { ExecutorError } from "../../core/errors.ts";
+import type { Quota } from "../../core/quota.ts";
+import type { ContainerWork } from "../container_work.ts";
+import type { PodWork } from "../pod_work.ts";
+import type { Api } from "./api.ts";
+import { ApiFault } from "./fault.ts";
+import { nameOf, type Owner, readIdentity } from "./identity.ts";
+import { GATE, podOf, type PodOrder, secretData, secretOf } from "./manifest.ts";
+import type { Pod } from "./objects.ts";
+import type { KubernetesExecutorOptions } from "./options.ts";
+import type { Pace } from "./pace.ts";
+import type { Runs } from "./runs.ts";
+import { commandOf } from "./script.ts";
+
+/** Where pods are made. */
+export interface Maker {
+  readonly api: Api;
+  readonly owner: Owner;
+  readonly runs: Runs;
+  readonly pace: Pace;
+  readonly options: KubernetesExecutorOptions;
+}
+
+/** What `start` needs. */
+export interface Start {
+  readonly attempt: Attempt;
+  readonly work: ContainerWork | PodWork;
+  readonly quota: Quota;
+  /** What is being done, for errors: `start a/b on kubernetes`. */
+  readonly action: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Starts a run: when it throws there is no pod.
+ *
+ * @param maker Where.
+ * @param run What.
+ * @throws {ApiFault | ExecutorError} When it cannot be started.
+ */
+export async function startRun(maker: Maker, run: Start): Promise<void> {
+  const name = await nameOf(maker.owner, run.attempt);
+  const { attempt, work, quota, action, signal } = run;
+  const command = commandOf(name, work, action);
+  if (!maker.runs.claim(name)) throw exists(run);
+  try {
+    const { owner, options } = maker;
+    const order: PodOrder = {
+      owner,
+      name,
+      attempt,
+      work,
+      command,
+      quota,
+      options,
+      action,
+      start: crypto.randomUUID(),
+    };
+    const body = await podOf(order);
+    const data = await secretData(order);
+    await maker.pace.turn(signal);
+    signal?.throwIfAborted();
+    const pod = await create(maker, run, order, body);
+    try {
+      await begin(maker, order, pod, data);
+      signal?.throwIfAborted();
+    } catch (error) {
+      await remove(maker, pod);
+      throw error;
+    }
+  } finally {
+    maker.runs.release(name);
+  }
+}
+
+/** Not cut short: an aborted call may be carried out all the same. */
+async function create({ api, owner, runs }: Maker, run: Start, order: PodOrder, body: unknown): Promise<Pod> {
+  const path = api.path("pods");
+  return await runs.patiently(async (again) => {
+    try {
+      return await api.call<Pod>({ method: "POST", path, body });
+    } catch (error) {
+      if (!(error instanceof ApiFault) || error.status !== 409) throw error;
+      // The answer to the call before may have been lost on the way.
+      const there = again ? await api.find<Pod>({ path: api.path("pods", order.name) }) : undefined;
+      if (there && readIdentity(owner, there)?.start === order.start) return there;
+      throw exists(run, error);
+    }
+  }, run.signal);
+}
+
+async function begin(
+  { api, runs }: Maker,
+  order: PodOrder,
+  pod: Pod,
+  data: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  runs.seen(pod);
+  const body = secretOf(order, data, pod.metadata.uid);
+  await runs.patiently(async (again) => {
+    try {
+      await api.call({ method: "POST", path: api.path("secrets"), body });
+    } catch (error) {
+      if (!(again && error instanceof ApiFault && error.status === 409)) throw error;
+    }
+  });
+  const schedulingGates = (pod.spec.schedulingGates ?? []).filter(({ name }) => name !== GATE);
+  const ready = await runs.patiently(() =>
+    api.call<Pod>({
+      method: "PATCH",
+      path: api.path("pods", order.name),
+      body: { metadata: { uid: pod.metadata.uid }, spec: { schedulingGates } },
+    })
+  );
+  runs.seen(ready);
+}
+
+async function remove({ api, runs }: Maker, pod: Pod): Promise<void> {
+  const { name, uid } = pod.metadata;
+  await runs.patiently(() =>
+    api.find({
+      method: "DELETE",
+      path: api.path("pods", name),
+      body: { gracePeriodSeconds: 0, preconditions: { uid } },
+    })
+  ).catch(() => {});
+  runs.drop(name);
+}
+
+function exists({ attempt, action }: Start, cause?: unknown): ExecutorError {
+  return new ExecutorError(
+    "already-exists",
+    `Cannot ${action}: ${formatAttempt(attempt)} was started before; forget it first`,
+    { operation: "start", subject: attempt.task, key: attempt.job, cause },
+  );
+}

@@ -1,0 +1,131 @@
+/**
+ * Ending a run: politely, then by force, and so that its pod stays and tells how it has ended.
+ *
+ * Signals go to all processes of the pod, by a shell in the container. Where there is none the node is made to end the pod, by a deadline that is over.
+ *
+ * @module
+ */
+import type { Api } from "./api.ts";
+import { ApiFault } from "./fault.ts";
+import { Linked } from "./linked.ts";
+import type { Ended, Entry } from "./entry.ts";
+import type { Runs } from "./runs.ts";
+
+/** How long the end of a killed process may take, in milliseconds. */
+const KILLED = 20_000;
+
+/**
+ * Ends a run.
+ *
+ * @param api Where it is.
+ * @param runs Where it is kept.
+ * @param entry Which.
+ * @param graceMs How long it may take to leave politely, in milliseconds.
+ * @param signal When to stop waiting.
+ */
+export async function stopRun(
+  api: Api,
+  runs: Runs,
+  entry: Entry,
+  graceMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (entry.ended) return;
+  const late = performance.now() + graceMs;
+  // What a node says of its containers is a second old: whether one runs is seen by asking it.
+  if (!await tell(api, runs, entry, "TERM CONT", signal)) {
+    if (!entry.judged.begun) return await cancel(api, runs, entry, "it was stopped before it began", signal);
+    await expire(api, runs, entry, signal);
+  }
+  if (await endsWithin(runs, entry, late - performance.now(), signal)) return;
+  // Stopped first, so that no shell tells of the death of its child before its own.
+  await tell(api, runs, entry, "STOP KILL", signal);
+  if (await endsWithin(runs, entry, KILLED, signal)) return;
+  await cancel(api, runs, entry, "its node did not confirm its end", signal);
+}
+
+/**
+ * Sends the signals that are its arguments, one after the other, to all processes that see the files of the container: not to those of other
+ * containers, or of the node.
+ */
+const TELL =
+  'n=1;for s in "$@";do for d in /proc/[0-9]*;do p=${d#/proc/};[ "$p" = $$ ]&&continue;[ "$d/ns/mnt" -ef /proc/$$/ns/mnt ]||continue;' +
+  'kill -$s "$p"&&n=0;done;done;exit $n';
+
+/** Has a shell in the container send signals. Says whether some process has got them. */
+async function tell(
+  api: Api,
+  runs: Runs,
+  entry: Entry,
+  signals: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if (!entry.judged.placed) return false;
+  const command = ["/bin/sh", "-c", TELL, "sh", ...signals.split(" ")];
+  try {
+    return await runs.patiently(() => api.exec(entry.pod, entry.container, command, signal), signal);
+  } catch (error) {
+    if (!(error instanceof ApiFault) || error.status === undefined) throw error;
+    return false;
+  }
+}
+
+/** The node sends SIGTERM to the first process of each container, and SIGKILL when the pod's own time of grace is over. */
+async function expire(api: Api, runs: Runs, entry: Entry, signal: AbortSignal | undefined): Promise<void> {
+  await runs.patiently(() =>
+    api.find({
+      method: "PATCH",
+      path: api.path("pods", entry.pod),
+      body: { metadata: { uid: entry.uid }, spec: { activeDeadlineSeconds: 1 } },
+      signal,
+    }), signal);
+}
+
+async function endsWithin(
+  runs: Runs,
+  entry: Entry,
+  ms: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  using over = new Linked(signal);
+  const timer = setTimeout(() => over.abort(), Math.max(0, ms));
+  try {
+    await runs.ended(entry, over.signal);
+    return true;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!over.signal.aborted) throw error;
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Removes a pod that tells nothing. What is known of its run is remembered until it is forgotten. */
+async function cancel(
+  api: Api,
+  runs: Runs,
+  entry: Entry,
+  reason: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { attempt, since, where, notes } = entry.judged.status;
+  const ended: Ended = {
+    attempt,
+    since,
+    where,
+    notes,
+    state: "finished",
+    until: Date.now(),
+    signal: "SIGKILL",
+    reason,
+  };
+  runs.conclude(entry, ended);
+  await runs.patiently(() =>
+    api.find({
+      method: "DELETE",
+      path: api.path("pods", entry.pod),
+      body: { gracePeriodSeconds: 0, preconditions: { uid: entry.uid } },
+      signal,
+    }), signal);
+}

@@ -1,0 +1,57 @@
+/** Values that travel to pods and back, through the agent of the pipeline. */
+import assert from "node:assert/strict";
+import {
+  containerTask,
+  input,
+  MemoryBlobRepository,
+  MemoryMetadataRepository,
+  output,
+  Pipeline,
+  sh,
+} from "../../../mod.ts";
+import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
+import { clusterTest, denoImage, hostAddress } from "./cluster.ts";
+import { freshState, optionsOf, things } from "./kit.ts";
+import type { AgentOptions } from "../../../tasks/agent_options.ts";
+import { runAll } from "../../pipeline/kit.ts";
+
+async function copied(
+  place: Parameters<typeof optionsOf>[0] & { readonly stack: AsyncDisposableStack },
+  agent: AgentOptions,
+) {
+  const texts = new MemoryBlobRepository("texts");
+  const copies = new MemoryBlobRepository("copies");
+  for (const key of ["emma", "moby-dick"]) await texts.put(key, `the text of ${key}`);
+  const task = containerTask("copy", {
+    done: new MemoryMetadataRepository("done"),
+    links: { texts: input(texts), copies: output(copies) },
+    executor: kubernetesExecutor(optionsOf(place)),
+    image: denoImage,
+    script: ({ texts, copies }) => sh`[ ${texts} = /datatask/in/texts ] && cat ${texts} >${copies}`,
+  });
+  const { events } = await runAll(new Pipeline({ tasks: [task], state: freshState(place.stack), agent }));
+  const outcomes = events.flatMap((event) => event.type === "finished" ? [event.outcome] : []);
+  return { outcomes, copies };
+}
+
+clusterTest("a pod reads its inputs from the agent and brings its outputs there", async (place) => {
+  const { outcomes, copies } = await copied(place, { hostname: hostAddress });
+  assert.deepEqual(outcomes.map(({ reason, error }) => [reason, error?.message]), [
+    ["succeeded", undefined],
+    ["succeeded", undefined],
+  ]);
+  for (const key of ["emma", "moby-dick"]) assert.equal(await copies.text(key), `the text of ${key}`);
+  const pods = (await things(place)).filter((thing) => thing.startsWith("pods/"));
+  assert.deepEqual(pods, [], "pods are removed when their ends are recorded");
+});
+
+clusterTest("a pod that cannot reach the agent is told of, with what to do", async (place) => {
+  const { outcomes } = await copied(place, {});
+  for (const { reason, error } of outcomes) {
+    assert.equal(reason, "failed");
+    assert.match(
+      error!.message,
+      /the agent listens on 127\.0\.0\.1 only, where no pod reaches it; .*agentAddress/,
+    );
+  }
+});
