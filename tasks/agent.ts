@@ -45,7 +45,7 @@ export type GrantedOutput =
     readonly tree: boolean;
     /** The names of the cokeyed repositories. */
     readonly cokeyed: readonly string[];
-    /** Publishes one; resolves with its key. */
+    /** Publishes one; resolves with its key. Called again for a name, never twice at a time, it publishes that item again under the same key. */
     readonly publish: (item: GrantedItem, signal: AbortSignal) => Promise<Key>;
   };
 
