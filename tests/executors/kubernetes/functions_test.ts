@@ -1,0 +1,42 @@
+/** Bodies of function tasks in pods: the same module, its links brought and handed over, and no more permissions than they imply. */
+import assert from "node:assert/strict";
+import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
+import {
+  functionTask,
+  MemoryBlobRepository,
+  MemoryMetadataRepository,
+  moduleBody,
+  Pipeline,
+} from "../../../mod.ts";
+import { textLinks } from "../../tasks/bodies/links.ts";
+import { clusterTest, denoImage, hostAddress } from "./cluster.ts";
+import { freshState, optionsOf } from "./kit.ts";
+
+clusterTest("a body of a module runs in a pod of an image that has Deno", async (place) => {
+  const [from, to] = [new MemoryBlobRepository("from"), new MemoryBlobRepository("to")];
+  const acts = ["echo hello", "read /etc/passwd", "throw bad luck"];
+  for (const [at, act] of acts.entries()) await from.put(`job-${at}`, act);
+  const task = functionTask(
+    "acts",
+    {
+      done: new MemoryMetadataRepository("done"),
+      links: textLinks(from, to),
+      executor: kubernetesExecutor(optionsOf(place)),
+      image: denoImage,
+      quota: { cpu: "100m", memory: "300Mi" },
+    },
+    moduleBody<typeof import("../../tasks/bodies/acts.ts")>(
+      import.meta.resolve("../../tasks/bodies/acts.ts"),
+    ),
+  );
+  const state = freshState(place.stack);
+  await using pipeline = new Pipeline({ tasks: [task], state, agent: { hostname: hostAddress } });
+  await pipeline.run().finished;
+  const outcomes = await Promise.all(acts.map((_, at) => task.outcomes.done.get(`job-${at}`)));
+  assert.deepEqual(outcomes.map(({ error, reason }) => error?.message ?? reason), [
+    "succeeded",
+    'NotCapable: Requires read access to "/etc/passwd"; to allow it, add permissions: { read: ["/etc/passwd"] } to task acts',
+    "RangeError: bad luck",
+  ]);
+  assert.equal(await to.text("job-0"), "hello");
+});
