@@ -30,6 +30,9 @@ const HEAD_MS = 15_000;
 /** How many connections there may be at the most. */
 const CONNECTIONS = 8192;
 
+/** How many connections may wait to be taken. */
+const BACKLOG = 511;
+
 /** How much is taken from a connection, or given to it, before it is waited for, in bytes. */
 const BUFFER = 2 ** 18;
 
@@ -109,7 +112,9 @@ async function bind(make: () => Server, hostname: string, port: number): Promise
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ host: hostname, port, exclusive: true }, () => {
+      // As many as knock at the same moment are let in before those too many are shown out: there must be files for them.
+      const backlog = Math.min(BACKLOG, Math.floor(openFiles() / 5));
+      server.listen({ host: hostname, port, exclusive: true, backlog }, () => {
         server.removeListener("error", reject);
         resolve();
       });

@@ -26,7 +26,7 @@ const [role, folder] = Deno.args;
 if (role === "agent" || role === "bare") await (role === "agent" ? serveAgent : serveBare)(folder!);
 else await measure();
 
-async function serveBare(folder: string): Promise<void> {
+function serveBare(folder: string): void {
   const { addr: { port } } = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     async (request) => {

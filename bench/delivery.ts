@@ -103,7 +103,7 @@ figure(
   `${size / 1e6} MB to a host over SSH and back, speed beside sftp of ssh2`,
   median(ratios),
   "x",
-  { atLeast: 0.7 },
+  { atLeast: 0.5 },
   `${rate.toFixed(0)} MB/s`,
 );
 await new Promise<void>((resolve) => client.once("close", () => resolve()).end());

@@ -21,13 +21,10 @@ import {
   mapping,
 } from "./link.ts";
 
-/** Repositories by name. */
-type Beside = Readonly<Record<string, Repository>>;
-
 /** A link to values that a job publishes while it runs. Made by {@linkcode outputs}. */
 export interface ItemsLink<
   R extends Repository = Repository,
-  C extends Beside = Beside,
+  C extends Readonly<Record<string, Repository>> = Readonly<Record<string, Repository>>,
   N extends ItemKeys = ItemKeys,
   A extends PropertyKey = string,
   O = unknown,
@@ -65,7 +62,9 @@ export function lookup<R extends Repository>(repository: R): Link<R, "in", "look
 export type ItemRelation = KeyMapping | ((item: Key) => Key | undefined | Promise<Key | undefined>);
 
 /** Options of {@linkcode stream}. */
-export type StreamOptions<C extends Beside = Beside> =
+export type StreamOptions<
+  C extends Readonly<Record<string, Repository>> = Readonly<Record<string, Repository>>,
+> =
   & {
     /** When a job starts: `now`, or with the `first` item that comes for it. Default: `now`. */
     readonly start?: "now" | "first";
@@ -123,7 +122,10 @@ export type StreamOptions<C extends Beside = Beside> =
  * assert.equal(await sizes.get("emma"), 11);
  * ```
  */
-export function stream<R extends Repository, C extends Beside = Record<never, never>>(
+export function stream<
+  R extends Repository,
+  C extends Readonly<Record<string, Repository>> = Record<never, never>,
+>(
   repository: R,
   options: StreamOptions<C> = {},
 ): Link<R, "in", "stream", NoInfer<C>> {
@@ -148,7 +150,7 @@ export type Draft<R> = R extends MetadataRepository<infer T>
 /** Options of {@linkcode outputs}. */
 export interface OutputsOptions<
   R extends Repository,
-  C extends Beside,
+  C extends Readonly<Record<string, Repository>>,
   N extends ItemKeys,
   A extends keyof C,
   O extends Draft<R> | undefined,
@@ -179,7 +181,7 @@ export interface OutputsOptions<
 export function outputs<
   R extends Repository,
   const N extends ItemKeys = "allocated",
-  C extends Beside = Record<never, never>,
+  C extends Readonly<Record<string, Repository>> = Record<never, never>,
   const A extends keyof C = never,
   O extends Draft<R> | undefined = undefined,
 >(

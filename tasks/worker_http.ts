@@ -19,12 +19,15 @@
  * - `_dt_field NAME` prints a header of the last answer.
  */
 export const WORKER_HTTP: string = `_dt_cr=$(printf '\\r')
+_dt_nw=
 _dt_client() {
   _dt_base
   if command -v curl >/dev/null 2>&1; then _dt_c=curl
   elif wget --version 2>/dev/null | head -n 1 | grep GNU >/dev/null; then _dt_c=wget
   elif command -v nc >/dev/null 2>&1; then
     _dt_c=nc
+    # To others this would be the time that may pass between two bytes.
+    ! nc --help 2>&1 | grep BusyBox >/dev/null || _dt_nw="-w 20"
     case $_dt_b in https:*)
       _dt_why="the agent speaks TLS, which takes curl or the wget of GNU, and neither is there; install one of them"
       return 1 ;;
@@ -116,7 +119,7 @@ _dt_nc() {
   set -- "\${_dt_e%"]"}" "\${_dt_l##*:}" "$@"
   LC_ALL=C rm -f "$_dt_x.fifo"
   mkfifo "$_dt_x.fifo" 2>"$_dt_x.err" || return 0
-  nc "$1" "$2" <"$_dt_x.fifo" 2>"$_dt_x.err" | {
+  nc $_dt_nw "$1" "$2" <"$_dt_x.fifo" 2>"$_dt_x.err" | {
     while IFS= read -r _dt_l && _dt_l=\${_dt_l%"$_dt_cr"} && [ -n "$_dt_l" ]; do printf '%s\\n' "$_dt_l"; done >"$_dt_x.head"
     cat 2>/dev/null >"$_dt_o" || exit 23
   } &

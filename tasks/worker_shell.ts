@@ -133,7 +133,7 @@ function tool(job: WorkerJob): string {
   );
   return `#!/bin/sh\n${settings(job)}_dt_c=\n${WORKER_HTTP}${WORKER_TRANSFER}${WORKER_STREAMS}` +
     `_dt_family() { case $1 in\n${families.join("")}  *) return 1 ;;\nesac; }\n` +
-    `read -r _dt_c <"$_dt_w/chosen"\n${WORKER_TOOL}`;
+    `read -r _dt_c _dt_nw <"$_dt_w/chosen"\n${WORKER_TOOL}`;
 }
 
 /** What ends it, and what happens when it shall end. The first process of a container is the only one that is told. */
@@ -305,6 +305,6 @@ export function workerScript(job: WorkerJob): string {
 }
 
 /** Puts `datatask` where scripts find it. */
-const INSTALL = `printf '%s\\n' $_dt_c >"$_dt_w/chosen"
+const INSTALL = `printf '%s\\n' "$_dt_c $_dt_nw" >"$_dt_w/chosen"
 LC_ALL=C mv "$_dt_w/tool" "$_dt_f/bin/datatask" && chmod 700 "$_dt_f/bin/datatask"
 `;

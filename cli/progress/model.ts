@@ -151,6 +151,7 @@ export class ProgressModel {
  * @returns A sentence on what happens, and one on how to force it.
  */
 export function stoppingText(how: "drain" | "stop", running: number): string {
+  if (running === 0) return "Stopping: no job is running. Ctrl-C again to leave at once.";
   const jobs = running === 1 ? "1 running job" : `${running} running jobs`;
   return how === "drain"
     ? `Stopping: nothing more is started; waiting for ${jobs}. Ctrl-C again to stop ${

@@ -18,6 +18,9 @@ const LONGEST = 1 << 30;
 /** A message line over a connection. */
 export class ConnWire<In, Out> implements Wire<In, Out> {
   readonly received: AsyncIterable<Received<In>>;
+  /** Resolves when all that came was taken, and no more will come. */
+  readonly drained: Promise<void>;
+  readonly #drain: () => void;
   readonly #conn: Promise<Deno.Conn | undefined>;
   #queue: Uint8Array[] = [];
   #writing: Promise<void> | undefined;
@@ -26,7 +29,10 @@ export class ConnWire<In, Out> implements Wire<In, Out> {
   /** @param conn The connection, once it is there; nothing when it never is. It is closed with the line. */
   constructor(conn: Promise<Deno.Conn | undefined>) {
     this.#conn = conn;
-    this.received = this.#read();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.drained = promise;
+    this.#drain = resolve;
+    this.received = this.#readAll();
   }
 
   send(message: Out, parts: readonly Uint8Array[] = []): void {
@@ -68,6 +74,14 @@ export class ConnWire<In, Out> implements Wire<In, Out> {
       this.#queue = [];
     }
     this.#writing = undefined;
+  }
+
+  async *#readAll(): AsyncGenerator<Received<In>, void, void> {
+    try {
+      yield* this.#read();
+    } finally {
+      this.#drain();
+    }
   }
 
   async *#read(): AsyncGenerator<Received<In>, void, void> {

@@ -98,8 +98,16 @@ export class Workers {
     while (this.#taken >= this.#init.size) {
       signal.throwIfAborted();
       await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
+        const wake = (): void => {
+          signal.removeEventListener("abort", leave);
+          resolve();
+        };
+        const leave = (): void => {
+          this.#waiting.splice(this.#waiting.indexOf(wake), 1);
+          resolve();
+        };
+        this.#waiting.push(wake);
+        signal.addEventListener("abort", leave, { once: true });
       });
     }
     signal.throwIfAborted();

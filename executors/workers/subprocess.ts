@@ -13,7 +13,7 @@ import { configOf } from "./config.ts";
 import { ConnWire } from "./conn_wire.ts";
 import { OutputLines } from "./output_lines.ts";
 import { heldMemory, peakMemory, processUse } from "./process_use.ts";
-import type { FromWorker, ToWorker, Wire } from "./protocol.ts";
+import type { FromWorker, ToWorker } from "./protocol.ts";
 import type { WorkerHost } from "./worker.ts";
 
 /** What a worker is started with. Runs with the same share workers. */
@@ -172,7 +172,7 @@ function environmentOf(
 /** A worker that is a process. */
 class Subprocess implements WorkerHost {
   readonly where: string;
-  readonly wire: Wire<FromWorker, ToWorker>;
+  readonly wire: ConnWire<FromWorker, ToWorker>;
   readonly gone: Promise<Error>;
   readonly #spec: WorkerSpec;
   readonly #child: Deno.ChildProcess;
@@ -257,9 +257,12 @@ class Subprocess implements WorkerHost {
     this.#over = true;
     // The shell beside it ends what is left of the group.
     await this.#stdin.close().catch(() => {});
-    const timer = setTimeout(() => void this.#output.cancel(), OUTPUT_MS);
-    await this.#output.ended;
+    // What it has said last is heard before it counts as gone.
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, OUTPUT_MS);
+    await Promise.race([Promise.all([this.#output.ended, this.wire.drained]), late]);
     clearTimeout(timer);
+    await this.#output.cancel();
     this.wire.close();
     return this.#why(code, signal);
   }

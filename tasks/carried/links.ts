@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Bytes, encodeText } from "../../core/bytes.ts";
+import type { Bytes } from "../../core/bytes.ts";
 import { json } from "../../core/codec.ts";
 import { NotFoundError } from "../../core/errors.ts";
 import type { CarriedLink } from "./context.ts";
@@ -120,9 +120,4 @@ function missing({ repository, key }: Placed): NotFoundError {
     subject: repository,
     key,
   });
-}
-
-/** The bytes of a line. */
-export function line(text: string): Bytes {
-  return encodeText(`${text}\n`);
 }

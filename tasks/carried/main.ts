@@ -4,9 +4,10 @@
  * @module
  */
 import { StopError } from "../../core/attempt.ts";
+import { encodeText } from "../../core/bytes.ts";
 import { withAllowance } from "../../executors/permissions.ts";
 import type { CarriedContext } from "./context.ts";
-import { bindCarried, line } from "./links.ts";
+import { bindCarried } from "./links.ts";
 
 /**
  * Runs the body and leaves.
@@ -26,8 +27,8 @@ export async function main(context: CarriedContext, module: { readonly default?:
   };
   const fail = (error: unknown): never => {
     // The last line is the one that people see first.
-    if (error instanceof Error && error.stack) Deno.stderr.writeSync(line(error.stack));
-    Deno.stderr.writeSync(line(said(error, context.task)));
+    if (error instanceof Error && error.stack) Deno.stderr.writeSync(encodeText(`${error.stack}\n`));
+    Deno.stderr.writeSync(encodeText(`${said(error, context.task)}\n`));
     return exit(1);
   };
   const { default: body } = module;

@@ -309,6 +309,38 @@ Deno.test("who does not take what was asked for is left", async () => {
   assert.match(await metrics(), /requests_in_flight 1$/m);
 });
 
+Deno.test("connections that say nothing do not keep others out, however many they are", async () => {
+  const folder = await Deno.makeTempDir();
+  const module = new URL("few_files.ts", import.meta.url).pathname;
+  const child = new Deno.Command("sh", {
+    args: [
+      "-c",
+      'ulimit -n 150; exec "$0" run -A --no-check "$1" "$2"',
+      Deno.execPath(),
+      module,
+      `${folder}/agent`,
+    ],
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  const address = `http://127.0.0.1:${Number(new TextDecoder().decode(value))}`;
+  const silent: Raw[] = [];
+  for (let i = 0; i < 300; i++) silent.push(await Raw.open(address));
+  await until(async () => {
+    const answer = await fetch(`${address}/health`, { signal: AbortSignal.timeout(5000) }).catch(() =>
+      undefined
+    );
+    await answer?.body?.cancel();
+    return answer?.ok ?? false;
+  });
+  for (const each of silent) each[Symbol.dispose]();
+  child.kill("SIGKILL");
+  await child.status;
+  await reader.cancel();
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("an attempt has so many requests under way and no more", async () => {
   await using place = await Place.make({ maxRequests: 3 });
   const repository = new MemoryBlobRepository("books");

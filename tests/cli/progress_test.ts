@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { styles, widthOf } from "../../cli/ansi.ts";
 import { jsonLine } from "../../cli/progress/json.ts";
-import { ProgressModel } from "../../cli/progress/model.ts";
+import { ProgressModel, stoppingText } from "../../cli/progress/model.ts";
 import { Painter } from "../../cli/progress/painter.ts";
 import { PlainProgress } from "../../cli/progress/plain.ts";
 import { renderProgress } from "../../cli/progress/render.ts";
@@ -282,6 +282,12 @@ Deno.test("summaryLines() says what was done, and what to do next", () => {
     "Try failed jobs again:  dt retry --failed",
     "See what the others wait for:  dt why report",
   ]);
+});
+
+Deno.test("stoppingText() says what is waited for, and how to force it", () => {
+  assert.equal(stoppingText("drain", 0), "Stopping: no job is running. Ctrl-C again to leave at once.");
+  assert.match(stoppingText("drain", 1), /waiting for 1 running job\. Ctrl-C again to stop it\.$/);
+  assert.match(stoppingText("stop", 2), /^Stopping 2 running jobs politely; they run again next time\./);
 });
 
 Deno.test("runExitCode() tells success, failure and Ctrl-C apart", () => {

@@ -11,6 +11,7 @@ import {
 import { dockerExecutor, type DockerExecutorOptions } from "../../../executors/docker/mod.ts";
 import type { AgentServer } from "../../../executors/executor.ts";
 import type { AgentOptions } from "../../../tasks/agent_options.ts";
+import { lookup, outputs } from "../../../tasks/many.ts";
 import { runAll } from "../../pipeline/kit.ts";
 import { docker, freshState, image, socket } from "./kit.ts";
 
@@ -62,6 +63,41 @@ Deno.test({
       none.outcome.error?.message,
       'Cannot bring values to containers of docker: the container has no network; give the task another one than "none"',
     );
+  },
+});
+
+Deno.test({
+  ...docker.test,
+  name: "a container of another user, and one that shares files, gets and publishes values through the agent",
+  async fn() {
+    await using stack = new AsyncDisposableStack();
+    const state = freshState(stack);
+    const texts = new MemoryBlobRepository("texts");
+    await texts.put("emma", "Emma Woodhouse");
+    const made = ["far", "near"].map((name) => {
+      const [out, pages] = [
+        new MemoryBlobRepository(`${name}-out`),
+        new MemoryBlobRepository(`${name}-pages`),
+      ];
+      const task = containerTask(name, {
+        done: new MemoryMetadataRepository(`${name}-done`),
+        links: { texts: input(texts), any: lookup(texts), out: output(out), pages: outputs(pages) },
+        executor: dockerExecutor({ socket, name, sharesFiles: name === "near" }),
+        image,
+        user: "1234:1234",
+        script: ({ texts, any, out, pages }) =>
+          sh`set -eu; id -u >${out}; cat ${texts} >>${out}; ${any} emma >>${out}; echo page >${pages}/one`,
+      });
+      return { task, out, pages };
+    });
+    const tasks = made.map(({ task }) => task);
+    const pipeline = new Pipeline({ tasks, state, agent: { hostname: "0.0.0.0" } });
+    const { summary, events } = await runAll(pipeline);
+    assert.equal(summary.succeeded, 2, JSON.stringify(events));
+    for (const { out, pages } of made) {
+      assert.equal(await out.text("emma"), "1234\nEmma WoodhouseEmma Woodhouse");
+      assert.equal((await Array.fromAsync(pages)).length, 1);
+    }
   },
 });
 

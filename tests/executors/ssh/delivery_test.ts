@@ -139,6 +139,7 @@ async function one(place: Place, options: Partial<SshExecutorOptions>, script: s
   });
   const pipeline = new Pipeline({ tasks: [task], state: `${place.state}/state` });
   const { events } = await runAll(pipeline);
+  assert.deepEqual([...Deno.readDirSync(place.root)], [], "something is left on the host");
   const outcomes = events.flatMap((event) => event.type === "finished" ? [event.outcome] : []);
   return { outcome: outcomes.at(-1), out, text: JSON.stringify(events) };
 }
