@@ -183,10 +183,14 @@ export class Exchange {
     try {
       this.#head(status, headers, length);
       let sent = 0;
+      let next = reader.read();
       for (;;) {
         this.signal.throwIfAborted();
-        const { done, value } = await reader.read();
+        const { done, value } = await next;
         if (done) break;
+        // The next one is read while this one is on its way.
+        next = reader.read();
+        next.catch(() => {});
         sent += value.length;
         // More than was promised would be read as the beginning of the next answer.
         if (length !== undefined && sent > length) throw new Error("The value is longer than its store says");
