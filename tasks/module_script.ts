@@ -113,10 +113,11 @@ function withLinks(permissions: Permissions, links: CarriedContext["links"]): Pe
 async function carriedModules(module: string): Promise<string> {
   const main = new URL("./carried/main.ts", import.meta.url).href;
   const deno = Deno.execPath();
-  const graphs = await Promise.all([
-    moduleGraph(module, deno, configOf(module)),
-    moduleGraph(main, deno, configOf(main)),
-  ]);
+  // One after the other: the user's first, which may be wrong.
+  const graphs = [
+    await moduleGraph(module, deno, configOf(module)),
+    await moduleGraph(main, deno, configOf(main)),
+  ];
   const files = new Map(graphs.flatMap((graph) => [...graph.files]));
   const imports = Object.fromEntries(
     graphs.flatMap((graph) => [...graph.imports]).map(([name, address]) => [name, carriedAddress(address)]),
