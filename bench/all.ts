@@ -8,7 +8,17 @@
 import { ROOT } from "../tools/entries.ts";
 import { type Figure, FIGURES } from "./figure.ts";
 
-const ALL = ["startup", "scheduler", "chain", "processes", "workers", "repositories", "sqlite", "agent"];
+const ALL = [
+  "startup",
+  "scheduler",
+  "streams",
+  "chain",
+  "processes",
+  "workers",
+  "repositories",
+  "sqlite",
+  "agent",
+];
 
 const load = (): string => Deno.loadavg().map((one) => one.toFixed(1)).join(" ");
 const file = await Deno.makeTempFile();

@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { functionTask, input, MemoryBlobRepository, MemoryMetadataRepository, Pipeline } from "../../mod.ts";
+import {
+  functionTask,
+  input,
+  lookup,
+  MemoryBlobRepository,
+  MemoryMetadataRepository,
+  outputs,
+  Pipeline,
+  requires,
+  stream,
+} from "../../mod.ts";
 import { cli, toy } from "./held_io.ts";
 
 /** A pipeline that has run: `emma` is done, `bad-1` has failed, `lost` was never counted. */
@@ -200,6 +210,35 @@ Deno.test("rm shows what goes, and asks", async () => {
     (await cli(["rm", "count", "emma"], it)).out,
     "Nothing to delete: there are no such values in count\n",
   );
+});
+
+Deno.test("rm says what cannot be followed, with commands as they can be run; why and graph show links to many values", async () => {
+  const it = toy();
+  await it.books.put("emma", "a b");
+  const pages = new MemoryBlobRepository("the pages");
+  const split = functionTask("split", {
+    done: new MemoryMetadataRepository("what is split"),
+    links: { books: input(it.books), pages: outputs(pages, { keys: "name" }) },
+  }, ({ job, pages }) => pages.write(`${job}-1`, "text"));
+  const read = functionTask("read", {
+    done: new MemoryMetadataRepository("what is read"),
+    links: { books: requires(it.books), pages: stream(pages), any: lookup(pages) },
+  }, async ({ pages }) => void await Array.fromAsync(pages));
+  const pipeline = new Pipeline({ tasks: [split, read], state: null });
+  assert.equal((await cli(["run"], { pipeline })).code, 0);
+  const rm = await cli(["rm", "-r", "--dry-run", "split", "emma"], { pipeline });
+  assert.match(
+    rm.err,
+    /^Which items of split\.pages come from which job cannot be told, .*: dt rm split\.pages KEY\n$/,
+  );
+  assert.match(
+    (await cli(["why", "read", "emma"], { pipeline })).out,
+    /✓ items of pages \(the pages\) come to it while it runs: 1 so far, no more can come/,
+  );
+  const graph = await cli(["graph"], { pipeline });
+  for (const text of ["pages #40;items, name#41;", "pages #40;stream#41;", "any #40;lookup#41;"]) {
+    assert(graph.out.includes(text), text);
+  }
 });
 
 Deno.test("rm needs --yes where nobody can be asked; --dry-run only looks", async () => {

@@ -20,10 +20,10 @@ export interface Started {
   line(wanted: (line: string) => boolean): Promise<void>;
 }
 
-/** Starts the pipeline of these tests. */
-export function start(folder: string, args: readonly string[]): Started {
+/** Starts a pipeline of these tests. */
+export function start(folder: string, args: readonly string[], pipeline = "pipeline.ts"): Started {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", new URL("./pipeline.ts", import.meta.url).pathname, folder, ...args],
+    args: ["run", "-A", "--no-check", new URL(pipeline, import.meta.url).pathname, folder, ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
