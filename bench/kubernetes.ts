@@ -1,0 +1,90 @@
+/**
+ * How quick pods are, as ratios to the bare calls (create, watch until the end, remove) in the same minutes: run by
+ * `deno run -A bench/kubernetes.ts [jobs]` with `KUBERNETES_TEST_CONFIG` and `KUBERNETES_TEST_IMAGE` set. Rounds are interleaved, so that whatever
+ * else the machine does falls on all alike.
+ *
+ * @module
+ */
+import { accessOf } from "../executors/kubernetes/access.ts";
+import { Api } from "../executors/kubernetes/api.ts";
+import { findCluster } from "../executors/kubernetes/kubeconfig.ts";
+import { kubernetesExecutor } from "../executors/kubernetes/mod.ts";
+import { figure, median, say } from "./figure.ts";
+
+const kubeconfig = Deno.env.get("KUBERNETES_TEST_CONFIG");
+const image = Deno.env.get("KUBERNETES_TEST_IMAGE");
+if (!kubeconfig || !image) {
+  throw new Error(
+    'set KUBERNETES_TEST_CONFIG and KUBERNETES_TEST_IMAGE: eval "$(.ci/services/kubernetes.sh)"',
+  );
+}
+
+/** How many rounds of each; the median of the ratios counts. */
+const ROUNDS = 3;
+
+const state = await Deno.makeTempDir();
+const executor = kubernetesExecutor({ kubeconfig, namespace: "default", podsPerSecond: 1000 });
+await executor.open({ state });
+const api = new Api(await accessOf(await findCluster({ kubeconfig, namespace: "default" })));
+let next = 0;
+
+const subjects: Record<string, () => Promise<void>> = {
+  async "bare API"() {
+    const name = `bench-${crypto.randomUUID()}`;
+    const containers = [{ name: "main", image, command: ["/bin/sh", "-c", ":"] }];
+    const spec = { restartPolicy: "Never", automountServiceAccountToken: false, containers };
+    await api.call({ method: "POST", path: api.path("pods"), body: { metadata: { name }, spec } });
+    const query = { watch: "1", fieldSelector: `metadata.name=${name}` };
+    let text = "";
+    for await (const chunk of await api.stream({ path: api.path("pods"), query })) {
+      text += new TextDecoder().decode(chunk);
+      // As soon as the container has ended; the phase of the pod follows a second later.
+      if (/"terminated":/.test(text)) break;
+    }
+    await api.call({ method: "DELETE", path: api.path("pods", name), body: { gracePeriodSeconds: 0 } });
+  },
+  async "kubernetesExecutor"() {
+    const attempt = { task: "bench", job: `job-${next++}`, replica: 0, attempt: 1 };
+    const work = {
+      kind: "container",
+      image,
+      script: ":",
+      environment: {},
+      mergeStderr: true,
+      notes: {},
+    } as const;
+    await executor.start(attempt, work, { quota: {} });
+    await executor.wait(attempt);
+    await executor.forget(attempt);
+  },
+};
+
+/** Milliseconds per job, `width` at a time. */
+async function measure(call: () => Promise<void>, width: number, jobs: number): Promise<number> {
+  let left = jobs;
+  const begin = performance.now();
+  await Promise.all(Array.from({ length: width }, async () => {
+    while (left-- > 0) await call();
+  }));
+  return (performance.now() - begin) / jobs;
+}
+
+const jobs = Number(Deno.args[0] ?? 24);
+for (const call of Object.values(subjects)) await call();
+for (const width of [1, 4]) {
+  const times: Record<string, number[]> = {};
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const name in subjects) {
+      (times[name] ??= []).push(await measure(subjects[name]!, width, Math.ceil(jobs / ROUNDS)));
+    }
+  }
+  const bare = times["bare API"]!, ours = times["kubernetesExecutor"]!;
+  const what = `pods, ${width} at a time`;
+  say(`${what}: bare API`, `${median(bare).toFixed(0)} ms per pod`);
+  say(`${what}: kubernetesExecutor`, `${median(ours).toFixed(0)} ms per pod`);
+  const ratios = ours.map((time, i) => bare[i]! / time);
+  figure(`${what}: throughput as a part of that of the bare API`, median(ratios), "x", { atLeast: 0.8 });
+}
+api.close();
+await executor.close();
+await Deno.remove(state, { recursive: true });
