@@ -195,13 +195,17 @@ _dt_trouble() {
 }
 `;
 
-/** Waits for the script: a signal that is caught ends a wait, and not the script. */
+/**
+ * Waits for the script: a signal that is caught ends a wait, and not the script. A bash forgets at times how a child has ended that ends just then, and
+ * says -1: the script was told to stop, and has.
+ */
 const WAIT = `printf '%s\\n' "$_dt_child" >"$_dt_w/child"
 _dt_code= _dt_h=
 while [ -z "$_dt_code" ]; do
   _dt_sig=
   wait "$_dt_child"
   _dt_v=$?
+  [ "$_dt_v" != -1 ] || _dt_v=143
   if [ "$_dt_v" = 127 ] && [ -n "$_dt_h" ]; then _dt_code=$_dt_h
   elif [ -z "$_dt_sig" ]; then _dt_code=$_dt_v
   else _dt_h=$_dt_v
