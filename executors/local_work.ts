@@ -55,11 +55,11 @@ export class LocalWork implements Calls {
         { operation: "open", subject: this.name },
       );
     }
-    this.#open ??= { state, runs: this.#prepare(state) };
+    const open = this.#open ??= { state, runs: this.#prepare(state) };
     try {
-      await this.#open.runs;
+      await open.runs;
     } catch (error) {
-      this.#open = undefined;
+      if (this.#open === open) this.#open = undefined;
       throw localError(`open executor ${this.name} with its state in ${state}`, error, "io");
     }
   }

@@ -5,7 +5,7 @@
  */
 import { type Attempt, formatAttempt } from "../core/attempt.ts";
 import type { Clock } from "../core/clock.ts";
-import { DatataskError, describeError } from "../core/errors.ts";
+import { DatataskError, describeError, type ErrorCode, isDatataskError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { Quota } from "../core/quota.ts";
 import type { Random } from "../core/random.ts";
@@ -27,6 +27,17 @@ import type { TaskState } from "./task_state.ts";
 /** So many are started by one plan. */
 const MAX_STARTS = 512;
 
+/** Trouble with the place where a task runs that does not pass by itself. */
+const LASTING: readonly ErrorCode[] = [
+  "cannot-start",
+  "conflict",
+  "denied",
+  "invalid-definition",
+  "invalid-value",
+  "not-found",
+  "unsupported",
+];
+
 /** So long, in milliseconds, plans are made in one turn of the event loop. */
 const TURN_MS = 10;
 
@@ -47,6 +58,8 @@ export interface CoordinatorInit {
   /** Jobs that may start; all that are ready when it is left out. */
   readonly only?: ReadonlyMap<string, KeySet> | undefined;
   readonly failFast: boolean;
+  /** Whether it goes on when nothing is left to do. */
+  readonly forever: boolean;
   readonly onFailFast: () => void;
 }
 
@@ -158,12 +171,42 @@ export class Coordinator {
   }
 
   /**
-   * Takes over the runs of a task that earlier coordinators started.
+   * Makes ready where a task runs, and takes over the runs that earlier coordinators have left there. When that cannot be done, the jobs of the task
+   * are held, and it is tried again after a while. The others go on meanwhile.
    *
    * @param state The task.
+   * @param open Makes ready.
    * @param signal When to stop.
    */
-  async adopt(state: TaskState, signal?: AbortSignal): Promise<void> {
+  async takeUp(state: TaskState, open: () => Promise<void>, signal: AbortSignal, tries = 1): Promise<void> {
+    try {
+      await open();
+      await this.#adopt(state, signal);
+      state.held = false;
+    } catch (error) {
+      state.held = true;
+      if (signal.aborted) return;
+      const { forever, random } = this.#init;
+      const again = forever || (tries < INFRASTRUCTURE.tries && passes(error));
+      // What still waits for it is told at the end, as left for the next run.
+      if (!again) state.selected = false;
+      this.#tell({
+        task: state.task.name,
+        message: `Cannot run task ${state.task.name}; ${
+          again ? "it will be tried again" : "its jobs are left for the next run"
+        }, and the others go on: ${describeError(error)}`,
+        error,
+      });
+      if (!again || this.#draining) return;
+      this.#later(
+        retryDelay(INFRASTRUCTURE, tries, random),
+        () => this.#inBackground(() => this.takeUp(state, open, signal, tries + 1)),
+      );
+    }
+  }
+
+  /** Takes over the runs of a task that earlier coordinators started. */
+  async #adopt(state: TaskState, signal: AbortSignal): Promise<void> {
     const { runner, name } = state.task;
     if (!runner.find || !runner.adopt) return;
     const { keys } = this.#init.state;
@@ -280,14 +323,19 @@ export class Coordinator {
   }
 
   #trouble(state: TaskState, job: number, message: string, error: unknown): void {
-    this.#init.emit({
-      type: "trouble",
-      at: this.#init.clock.now(),
-      task: state.task.name,
-      job: this.#init.state.keys.key(job),
-      message: `${message}: ${describeError(error)}`,
-      error,
-    });
+    const key = this.#init.state.keys.key(job);
+    this.#tell({ task: state.task.name, job: key, message: `${message}: ${describeError(error)}`, error });
+  }
+
+  #tell(
+    trouble: {
+      readonly task?: string;
+      readonly job?: Key;
+      readonly message: string;
+      readonly error: unknown;
+    },
+  ): void {
+    this.#init.emit({ type: "trouble", at: this.#init.clock.now(), ...trouble });
   }
 
   #launch(line: Line, job: number, replica: number, found?: FoundRun): void {
@@ -447,13 +495,17 @@ export class Coordinator {
   #inBackground(work: () => Promise<void>): void {
     this.#closing++;
     work().catch((error) => {
-      const message = `Cannot clean up: ${describeError(error)}`;
-      this.#init.emit({ type: "trouble", at: this.#init.clock.now(), message, error });
+      this.#tell({ message: `Cannot clean up: ${describeError(error)}`, error });
     }).finally(() => {
       this.#closing--;
       this.poke();
     });
   }
+}
+
+/** Whether waiting may help: what is wrong with the options, or refused, stays so. */
+function passes(error: unknown): boolean {
+  return !isDatataskError(error) || LASTING.every((code) => code !== error.code);
 }
 
 /** Whether a planned start still holds: what was started before it may write what it reads. */

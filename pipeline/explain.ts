@@ -191,6 +191,8 @@ export async function explainJob(
     waiting: `It waits${first ? `: ${first.text}` : ""}`,
     ready: task.task.disabled
       ? `It is ready, but task ${name} is disabled`
+      : task.unseen !== undefined
+      ? `It is ready; whether it runs already cannot be told: ${task.unseen}`
       : "It is ready: the next run starts it as soon as there is room",
     running: "It is running",
     retrying: `It ${record ? describeOutcome(record.outcomes.at(-1)!) : "failed"}, and will be tried again${

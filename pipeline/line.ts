@@ -100,7 +100,8 @@ export class Line {
     const { state } = this;
     const { only } = this.#init;
     const allowed = only?.get(state.task.name);
-    const none = !state.selected || state.task.disabled || (only && !allowed) || state.ready.set.size === 0;
+    const none = !state.selected || state.held || state.task.disabled || (only && !allowed) ||
+      state.ready.set.size === 0;
     if (none) return [][Symbol.iterator]();
     return allowed ? among(this.#queue.candidates(), allowed) : this.#queue.candidates();
   }

@@ -17,7 +17,7 @@ import type { PrepareOptions } from "../repositories/driver.ts";
 import type { Repository } from "../repositories/repository.ts";
 import { Session } from "../session/session.ts";
 import type { Outcome } from "../tasks/outcome.ts";
-import type { FoundRun } from "../tasks/runner.ts";
+import type { FoundRun, Runner } from "../tasks/runner.ts";
 import type { AgentOptions } from "../tasks/agent_options.ts";
 import type { Task } from "../tasks/task.ts";
 import type { AgentHost } from "./agent_host.ts";
@@ -74,8 +74,14 @@ export interface RunContextOfPipeline {
   /** Opens the pipeline until it is disposed of. */
   readonly sweep: (signal: AbortSignal) => Promise<void>;
   readonly open: (signal: AbortSignal) => Promise<AsyncDisposable>;
-  /** Makes the runners ready until this is disposed of. `notice` is told what a person should know of the agent. */
-  readonly openRunners: (signal: AbortSignal, notice: (message: string) => void) => Promise<AsyncDisposable>;
+  /** Makes runners ready, one by one, until this is disposed of. `notice` is told what a person should know of the agent. */
+  readonly openRunners: (signal: AbortSignal, notice: (message: string) => void) => Promise<OpenRunners>;
+}
+
+/** Makes runners ready until it is disposed of. */
+export interface OpenRunners extends AsyncDisposable {
+  /** Makes one ready. Rejects when where it runs work cannot be reached. */
+  open(runner: Runner): Promise<void>;
 }
 
 /** An unordered set of tasks and a session. What comes before what follows from the repositories the tasks share. */
@@ -436,7 +442,8 @@ export class Pipeline implements AsyncDisposable {
     await this.open(options);
     const signal = options.signal ?? new AbortController().signal;
     if (runner.find && runner.follow) {
-      await using _ = await this.#openRunners(signal);
+      await using runners = await this.#runners(signal);
+      await runners.open(runner);
       for await (const { attempt } of runner.find(task, { signal })) {
         if (
           attempt.job !== job || attempt.replica > 0 ||
@@ -539,25 +546,24 @@ export class Pipeline implements AsyncDisposable {
     }
   }
 
-  async #openRunners(signal: AbortSignal): Promise<AsyncDisposable> {
-    const runners = [...new Set([...this.tasks.values()].map((task) => task.runner))];
-    await using stack = new AsyncDisposableStack();
-    for (const runner of runners) {
-      await runner.open?.({ state: this.state ?? "", signal, agent: this.#agent?.get });
-      stack.defer(async () => await runner.close?.());
-    }
-    return stack.move();
+  async #runners(signal: AbortSignal): Promise<OpenRunners> {
+    const { Runners } = await import("./runners.ts");
+    return new Runners({ state: this.state ?? "", signal, agent: this.#agent?.get });
   }
 
   /** Opens the runners for a run: only who holds the lease has an agent, so that there is one. */
-  async #openRun(signal: AbortSignal, notice: (message: string) => void): Promise<AsyncDisposable> {
+  async #openRun(signal: AbortSignal, notice: (message: string) => void): Promise<OpenRunners> {
     await using stack = new AsyncDisposableStack();
     const { AgentHost } = await import("./agent_host.ts");
     const agent = stack.use(new AgentHost({ state: this.state, options: this.#init.agent, notice }));
     this.#agent = agent;
     stack.defer(() => void (this.#agent = undefined));
-    stack.use(await this.#openRunners(signal));
-    return stack.move();
+    const runners = stack.use(await this.#runners(signal));
+    const taken = stack.move();
+    return {
+      open: (runner) => runners.open(runner),
+      [Symbol.asyncDispose]: () => taken.disposeAsync(),
+    };
   }
 
   #context(): RunContextOfPipeline {
@@ -592,7 +598,8 @@ export class Pipeline implements AsyncDisposable {
     const { takeLease } = await import("./lease.ts");
     await using _lease = await takeLease(`${this.state}/lease`, { whenHeld: "wait" });
     const signal = new AbortController().signal;
-    await using _runners = await this.#openRunners(signal);
+    await using runners = await this.#runners(signal);
+    await runners.open(runner);
     for await (const { attempt, since } of runner.find(name)) {
       if (attempt.job !== job) continue;
       await runner.discard?.(attempt);
@@ -630,7 +637,7 @@ export class Pipeline implements AsyncDisposable {
       for (const repository of this.repositories().values()) state.observer.observe(repository);
     }
     await state.list();
-    const found = await this.#foundRuns();
+    const found = await this.#foundRuns(state);
     for (const [task, runs] of found) {
       for (const { attempt } of runs) {
         if (attempt.replica === 0) state.task(task).live.put(state.keys.id(attempt.job), true);
@@ -641,12 +648,20 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /** Runs that are under way, whoever started them, where that can be told from here. */
-  async #foundRuns(): Promise<ReadonlyMap<string, readonly FoundRun[]>> {
+  async #foundRuns(state: PipelineState): Promise<ReadonlyMap<string, readonly FoundRun[]>> {
     const found = new Map<string, readonly FoundRun[]>();
     const tasks = [...this.tasks.values()].filter((task) => task.runner.find);
     if (tasks.length === 0) return found;
-    await using _ = await this.#openRunners(new AbortController().signal);
-    for (const { name, runner } of tasks) found.set(name, await Array.fromAsync(runner.find!(name)));
+    await using runners = await this.#runners(new AbortController().signal);
+    await Promise.all(tasks.map(async ({ name, runner }) => {
+      try {
+        await runners.open(runner);
+        found.set(name, await Array.fromAsync(runner.find!(name)));
+      } catch (error) {
+        // What can be told of the others is told all the same.
+        state.task(name).unseen = describeError(error);
+      }
+    }));
     return found;
   }
 }

@@ -56,6 +56,8 @@ export interface TaskStatus {
     readonly where: string;
     readonly since: number;
   }[];
+  /** Why it cannot be told which jobs run, where it cannot. */
+  readonly unseen: string | undefined;
 }
 
 /** How a pipeline stands. */

@@ -11,7 +11,7 @@ import type { Coordinator } from "./coordinator.ts";
 import type { PipelineEvent, RunSummary, TaskCounts } from "./events.ts";
 import type { KeySet } from "./key_set.ts";
 import type { Lease } from "./lease.ts";
-import type { RunContextOfPipeline } from "./pipeline.ts";
+import type { OpenRunners, RunContextOfPipeline } from "./pipeline.ts";
 import type { PipelineState } from "./state.ts";
 
 /** What runs a pipeline: loaded with the first run. */
@@ -52,6 +52,8 @@ export class Run implements AsyncIterable<PipelineEvent> {
   readonly #channels = new Set<Channel<PipelineEvent>>();
   readonly #quiet = Promise.withResolvers<RunSummary["ended"]>();
   readonly #aborter = new AbortController();
+  /** Ends what is being made ready: who leaves does not wait for a host that is away. */
+  readonly #openings = new AbortController();
   #state: PipelineState | undefined;
   #coordinator: Coordinator | undefined;
   #stopping: "drain" | "stop" | undefined;
@@ -97,6 +99,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
     if (this.#stopping === how || this.#stopping === "stop") return;
     this.#stopping = how;
     this.#emit({ type: "stopping", at: this.#context.clock.now(), how });
+    this.#openings.abort(new DOMException("The run was stopped", "AbortError"));
     if (this.#coordinator) this.#coordinator.drain(how === "stop");
     else this.#aborter.abort(new DOMException("The run was stopped before it began", "AbortError"));
   }
@@ -156,8 +159,8 @@ export class Run implements AsyncIterable<PipelineEvent> {
       }
       const notice = (message: string): void =>
         this.#emit({ type: "trouble", at: clock.now(), message, error: new Error(message) });
-      stack.use(await this.#context.openRunners(this.#aborter.signal, notice));
-      const coordinator = await this.#begin(machinery, stack);
+      const runners = stack.use(await this.#context.openRunners(this.#openings.signal, notice));
+      const coordinator = await this.#begin(machinery, runners, stack);
       if (requestsPath !== undefined) {
         stack.use(
           await machinery.serveRequests(
@@ -197,14 +200,26 @@ export class Run implements AsyncIterable<PipelineEvent> {
   #summary(ended: RunSummary["ended"], began: number): RunSummary {
     const { clock } = this.#context;
     const tally = this.#coordinator?.tally ?? { succeeded: 0, failed: 0, started: 0, adopted: 0, stuck: 0 };
-    const summary: RunSummary = { ...tally, ms: clock.monotonic() - began, tasks: this.counts(), ended };
+    // Whoever has stopped it knows that not all was done.
+    const held = ended === "stopped" ? [] : this.#state?.tasks.filter(({ held }) => held) ?? [];
+    const stuck = held.reduce((sum, { ready }) => sum + ready.set.size, tally.stuck);
+    const summary: RunSummary = {
+      ...tally,
+      stuck,
+      ms: clock.monotonic() - began,
+      tasks: this.counts(),
+      ended,
+    };
     this.#emit({ type: "closed", at: clock.now(), summary });
     return summary;
   }
 
-  async #begin(machinery: Machinery, stack: AsyncDisposableStack): Promise<Coordinator> {
+  async #begin(
+    machinery: Machinery,
+    runners: OpenRunners,
+    stack: AsyncDisposableStack,
+  ): Promise<Coordinator> {
     const { clock, random, resources, priority, logs, tasks } = this.#context;
-    const signal = this.#aborter.signal;
     const onTrouble = (trouble: { task?: string; job?: Key; message: string; error: unknown }): void =>
       this.#emit({ type: "trouble", at: clock.now(), ...trouble });
     const state = this.#state = new machinery.PipelineState(tasks, {
@@ -215,7 +230,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
     });
     const selected = this.#selected();
     for (const task of state.tasks) task.selected = selected(task.task.name);
-    await state.list(signal);
+    await state.list(this.#aborter.signal);
     const coordinator = this.#coordinator = new machinery.Coordinator({
       state,
       clock,
@@ -227,12 +242,17 @@ export class Run implements AsyncIterable<PipelineEvent> {
       onQuiet: () => void this.#onQuiet(),
       only: this.#allowed(state, new machinery.KeySet()),
       failFast: this.#options.failFast ?? false,
+      forever: this.#options.forever ?? false,
       onFailFast: () => this.stop("drain"),
     });
-    for (const task of state.tasks.filter((task) => task.selected)) {
-      await coordinator.recall(task);
-      await coordinator.adopt(task, signal);
-    }
+    const selectedTasks = state.tasks.filter((task) => task.selected);
+    for (const task of selectedTasks) await coordinator.recall(task);
+    // Side by side: none has to wait until a host that is away is given up.
+    await Promise.all(
+      selectedTasks.map((task) =>
+        coordinator.takeUp(task, () => runners.open(task.task.runner), this.#openings.signal)
+      ),
+    );
     this.#opened = true;
     this.#emit({ type: "opened", at: clock.now(), tasks: this.counts(), adopted: coordinator.tally.adopted });
     stack.use(machinery.follow({

@@ -74,6 +74,7 @@ function taskStatus(state: PipelineState, taskState: TaskState, found: readonly 
       where,
       since,
     })),
+    unseen: taskState.unseen,
   };
 }
 

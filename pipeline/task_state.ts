@@ -59,6 +59,10 @@ export class TaskState {
   ready!: LiveSet;
   /** Whether this run starts its jobs. */
   selected = true;
+  /** Whether its jobs have to wait until it is known what earlier coordinators have left of them. */
+  held = false;
+  /** For reports outside of a run: why it cannot be told which of its jobs run. */
+  unseen: string | undefined;
   readonly #state: PipelineState;
   readonly #maps = new Map<string, KeyMap>();
   #behind: readonly TaskState[] | undefined;

@@ -47,6 +47,11 @@ export function statusLines(status: PipelineStatus, style: Style, links: boolean
     ...["WAITING", "READY", "RUNNING", "RETRYING", "DONE", "FAILED", "BLOCKED"].map(right),
   ];
   const lines = [head, "", ...table(columns, rows, style)];
+  for (const { name, unseen } of status.tasks) {
+    if (unseen !== undefined) {
+      lines.push("", `${style.yellow("!")} Cannot tell which jobs of ${name} run: ${unseen}`);
+    }
+  }
   if (links) { for (const task of status.tasks) lines.push("", ...linkLines(task, style)); }
   return lines;
 }

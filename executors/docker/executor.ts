@@ -85,11 +85,11 @@ class DockerExecutor implements Executor<ContainerWork> {
         { operation: "open", subject: this.name },
       );
     }
-    this.#open ??= { state, runs: this.#prepare(`${state}/docker`, options.signal) };
+    const open = this.#open ??= { state, runs: this.#prepare(`${state}/docker`, options.signal) };
     try {
-      await this.#open.runs;
+      await open.runs;
     } catch (error) {
-      this.#open = undefined;
+      if (this.#open === open) this.#open = undefined;
       throw this.#engine.explain(error, `open executor ${this.name}`, "unavailable");
     }
   }

@@ -94,11 +94,11 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
         { operation: "open", subject: this.name },
       );
     }
-    this.#open ??= { state, it: this.#prepare(`${state}/kubernetes`, options.signal) };
+    const open = this.#open ??= { state, it: this.#prepare(`${state}/kubernetes`, options.signal) };
     try {
-      await this.#open.it;
+      await open.it;
     } catch (error) {
-      this.#open = undefined;
+      if (this.#open === open) this.#open = undefined;
       throw error;
     }
   }

@@ -55,7 +55,6 @@ export function sshExecutor(options: SshExecutorOptions): Executor<ProcessWork> 
 }
 
 interface Open {
-  readonly state: string;
   readonly runs: SshRuns;
   readonly logs: SshLogs;
 }
@@ -79,7 +78,7 @@ class SshExecutor implements Executor<ProcessWork> {
     },
   };
   readonly #options: SshExecutorOptions;
-  #open: Promise<Open> | undefined;
+  #open: { readonly state: string; readonly it: Promise<Open> } | undefined;
 
   constructor(options: SshExecutorOptions) {
     this.name = options.name ?? `ssh ${addressText(options)}`;
@@ -90,30 +89,34 @@ class SshExecutor implements Executor<ProcessWork> {
 
   async open(options: CallOptions & { readonly state: string }): Promise<void> {
     options.signal?.throwIfAborted();
-    const already = await this.#open?.catch(() => undefined);
-    if (already && already.state !== options.state) {
+    const { state, signal } = options;
+    if (this.#open && this.#open.state !== state) {
       throw new ExecutorError(
         "conflict",
-        `Cannot open executor ${this.name} with its state in ${options.state}: it is open with ${already.state}; close it first, or make another`,
+        `Cannot open executor ${this.name} with its state in ${state}: it is open with ${this.#open.state}; close it first, or make another`,
         { operation: "open", subject: this.name },
       );
     }
-    if (already) return;
-    const opening = this.#prepare(options.state);
-    this.#open = opening;
+    // Whoever opens it while another does waits for the same connection.
+    const open = this.#open ??= { state, it: this.#prepare(state, signal) };
     try {
-      await (await opening).runs.link.use("open", () => Promise.resolve(), options.signal);
+      await open.it;
     } catch (error) {
-      this.#open = undefined;
-      await (await opening.catch(() => undefined))?.runs.close();
+      if (this.#open === open) this.#open = undefined;
       throw error;
     }
   }
 
-  async #prepare(state: string): Promise<Open> {
+  async #prepare(state: string, signal: AbortSignal | undefined): Promise<Open> {
     const { shell = "/bin/sh", maxSessions = 10 } = this.#options;
     const runs = new SshRuns(this.name, this.#options, await this.#id(state));
-    return { state, runs, logs: new SshLogs(runs, shell, maxSessions) };
+    try {
+      await runs.link.use("open", () => Promise.resolve(), signal);
+      return { runs, logs: new SshLogs(runs, shell, maxSessions) };
+    } catch (error) {
+      await runs.close();
+      throw error;
+    }
   }
 
   /** The folder on the host that belongs to this state and this name: made up once, and the same from then on. */
@@ -141,11 +144,11 @@ class SshExecutor implements Executor<ProcessWork> {
   async close(): Promise<void> {
     const open = this.#open;
     this.#open = undefined;
-    await (await open?.catch(() => undefined))?.runs.close();
+    await (await open?.it.catch(() => undefined))?.runs.close();
   }
 
   #opened(action: string): Promise<Open> {
-    if (this.#open) return this.#open;
+    if (this.#open) return this.#open.it;
     throw new ExecutorError(
       "cannot-start",
       `Cannot ${action} on executor ${this.name}: it is not open; call open() first`,
