@@ -268,7 +268,10 @@ start() {
 compact() {
   local revision
   revision=$(etcd_api /v3/maintenance/status '{}' | sed -n 's/.*"revision":"\([0-9]*\)".*/\1/p')
+  # With nothing written since the last time there is nothing left to forget.
+  [ "$revision" != "$(cat "$run/compacted" 2>/dev/null)" ] || return 0
   etcd_api /v3/kv/compaction "{\"revision\":\"$revision\",\"physical\":true}" >/dev/null
+  echo "$revision" >"$run/compacted"
 }
 
 # Processes of ours that no pid file tells: those of containers, and the ones that watch them.

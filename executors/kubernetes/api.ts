@@ -29,6 +29,7 @@ export class Api {
   /** How it is reached. */
   readonly access: Access;
   readonly #clients = new Map<string, Deno.HttpClient>();
+  #closed = false;
 
   /** @param access How it is reached. */
   constructor(access: Access) {
@@ -44,6 +45,7 @@ export class Api {
   }
 
   #client(proof: Proof, streams: boolean): Deno.HttpClient {
+    if (this.#closed) throw new DOMException("The executor was closed", "AbortError");
     const kind = `${streams}\n${proof.cert ?? ""}`;
     let client = this.#clients.get(kind);
     if (client === undefined) {
@@ -117,11 +119,12 @@ export class Api {
     signal?.throwIfAborted();
     const proof = await this.access.proof(fresh);
     const { method = "GET", path, query, body } = call;
+    const client = this.#client(proof, streams);
     let response: Response;
     try {
       response = await fetch(`${this.access.server}${path}${query ? `?${new URLSearchParams(query)}` : ""}`, {
         method,
-        client: this.#client(proof, streams),
+        client,
         headers: {
           Accept: "application/json",
           ...(body !== undefined && {
@@ -208,6 +211,7 @@ export class Api {
 
   /** Gives back all connections. */
   close(): void {
+    this.#closed = true;
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
   }

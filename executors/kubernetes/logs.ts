@@ -37,14 +37,18 @@ const NEWS = 1000;
  * @returns The bytes. They fail at the end when the beginning is no longer there.
  */
 export function logStream(api: Api, runs: Runs, order: LogOrder): ReadableStream<Bytes> {
-  const stop = new Linked(order.signal);
+  const stop = new Linked(order.signal, runs.closing);
   const { signal } = stop;
   const pieces = read(api, runs, { ...order, signal });
+  let abort = (): void => {};
   return new ReadableStream<Bytes>({
     start(controller) {
-      const abort = (): void => controller.error(signal.reason);
+      abort = () => {
+        controller.error(signal.reason);
+        pieces.return().catch(() => {});
+      };
       if (signal.aborted) abort();
-      else order.signal?.addEventListener("abort", abort, { once: true });
+      else signal.addEventListener("abort", abort, { once: true });
     },
     async pull(controller) {
       try {
@@ -58,6 +62,7 @@ export function logStream(api: Api, runs: Runs, order: LogOrder): ReadableStream
       }
     },
     async cancel() {
+      signal.removeEventListener("abort", abort);
       stop.abort();
       await pieces.return();
     },

@@ -9,7 +9,7 @@ import type { Api } from "./api.ts";
 import { ApiFault, isAway } from "./fault.ts";
 import { type Ended, type Entry } from "./entry.ts";
 import { type Owner, readIdentity, runOf, selectorOf } from "./identity.ts";
-import { unless } from "./linked.ts";
+import { Linked, unless } from "./linked.ts";
 import type { Pod } from "./objects.ts";
 import { judge, type Judged } from "./status.ts";
 import { listing, type Subject, watchAll } from "./watch.ts";
@@ -36,6 +36,11 @@ export class Runs {
     this.#api = api;
     this.#owner = owner;
     this.#patience = patience;
+  }
+
+  /** Given when the executor is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
   }
 
   async #subject(task?: string): Promise<Subject> {
@@ -275,17 +280,20 @@ export class Runs {
   /** Makes a call again while the apiserver is away, for as long as it may take. */
   async patiently<T>(call: (again: boolean) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const late = performance.now() + this.#patience;
+    this.closing.throwIfAborted();
+    using over = new Linked(signal, this.closing);
     for (let pause = 50, again = false;; pause = Math.min(pause * 2, 2000), again = true) {
       try {
-        return await call(again);
+        return await unless(this.closing, call(again));
       } catch (error) {
+        this.closing.throwIfAborted();
         if (!isAway(error) || performance.now() > late) throw error;
-        await sleep(systemClock, (error as ApiFault).retryAfterMs ?? pause, signal);
+        await sleep(systemClock, (error as ApiFault).retryAfterMs ?? pause, over.signal);
       }
     }
   }
 
-  /** Ends the watch. Waits end with an error. */
+  /** Ends the watch. Whatever waits ends with an error. */
   async close(): Promise<void> {
     this.#closing.abort(new DOMException("The executor was closed", "AbortError"));
     await this.#watch?.over;
