@@ -106,7 +106,7 @@ export class Admitted {
     const at = link.lastIndexOf(".");
     const [name, cokey] = [link.slice(0, at), link.slice(at + 1)];
     const granted = at > 0 ? this.grant.outputs.get(name) : undefined;
-    if (granted?.kind === "items" && granted.cokeyed.includes(cokey)) {
+    if (granted?.kind === "items" && Object.hasOwn(granted.cokeyed, cokey)) {
       return { items: this.#itemsOf(name, granted), cokey };
     }
     throw denied(this.grant.attempt, "write items of", link);

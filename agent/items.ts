@@ -12,6 +12,9 @@ import { Refusal } from "./refusal.ts";
 import type { Uploads } from "./uploads.ts";
 import { unpack } from "./unpack.ts";
 
+/** Of so many items that were published last, what goes under their keys is kept: their worker may not have heard of it, and send them again. */
+const KEPT = 64;
+
 type GrantedItems = GrantedOutput & { readonly kind: "items" };
 
 /** The items of one link of one attempt. */
@@ -20,6 +23,8 @@ export class Items {
   readonly #folder: string;
   readonly #most: number;
   readonly #published = new Set<string>();
+  /** What is kept of published items, the oldest first. */
+  readonly #kept = new Map<string, readonly string[]>();
 
   /**
    * @param granted What is to be done with one.
@@ -59,7 +64,11 @@ export class Items {
     let answer = "";
     const whole = await uploads.take(exchange, `${path}.part`, async () => {
       if (cokey === undefined) answer = await this.#publish(name, path, signal);
-      else await Deno.rename(`${path}.part`, path);
+      else {
+        // What was kept may go; this may not, until it was published too.
+        this.#kept.delete(name);
+        await settle(path, this.#granted.cokeyed[cokey]!.tree, signal);
+      }
     });
     exchange.text(whole ? 201 : 202, answer);
   }
@@ -73,17 +82,37 @@ export class Items {
   async #publish(name: string, path: string, signal: AbortSignal): Promise<Key> {
     const { tree, cokeyed, publish } = this.#granted;
     const beside: Record<string, string> = {};
-    for (const other of cokeyed) {
+    for (const other of Object.keys(cokeyed)) {
       if (await sizeOf(`${path}.${other}`) !== undefined) beside[other] = `${path}.${other}`;
     }
-    const part = `${path}.part`;
-    if (tree) await unpack(part, path, signal);
-    else await Deno.rename(part, path);
-    const key = await publish({ name, path, cokeyed: beside }, signal);
-    this.#published.add(name);
-    for (const left of [path, ...Object.values(beside)]) await removeAll(left);
-    return key;
+    await settle(path, tree, signal);
+    try {
+      const key = await publish({ name, path, cokeyed: beside }, signal);
+      this.#published.add(name);
+      await this.#keep(name, Object.values(beside));
+      return key;
+    } finally {
+      await removeAll(path);
+    }
   }
+
+  /** Keeps what goes under the key of an item that was published, for a while. */
+  async #keep(name: string, paths: readonly string[]): Promise<void> {
+    this.#kept.delete(name);
+    if (paths.length > 0) this.#kept.set(name, paths);
+    for (const [oldest, left] of this.#kept) {
+      if (this.#kept.size <= KEPT) return;
+      this.#kept.delete(oldest);
+      for (const path of left) await removeAll(path);
+    }
+  }
+}
+
+/** Puts a value that has come whole in its place. */
+async function settle(path: string, tree: boolean, signal: AbortSignal): Promise<void> {
+  const part = `${path}.part`;
+  if (tree) await unpack(part, path, signal);
+  else await Deno.rename(part, path);
 }
 
 /** The name of a file for a name that may hold anything. */

@@ -28,9 +28,9 @@ export type GrantedInput =
 export interface GrantedItem {
   /** What the worker calls it; the same name again is the same item. */
   readonly name: string;
-  /** The content, in a file of this machine that is the receiver's from now on. */
+  /** The content: a file of the agent, or (`tree`) a folder. It is removed when this was published, and also when it could not be. */
   readonly path: string;
-  /** Files of the values that go under the same key, by the name of the cokeyed repository. */
+  /** The values that go under the same key, likewise, by the name of the cokeyed repository. They stay for when the item is sent again. */
   readonly cokeyed: Readonly<Record<string, string>>;
 }
 
@@ -43,8 +43,8 @@ export type GrantedOutput =
     readonly kind: "items";
     /** Whether an item is a tree. */
     readonly tree: boolean;
-    /** The names of the cokeyed repositories. */
-    readonly cokeyed: readonly string[];
+    /** The cokeyed repositories by their names, and whether a value of theirs is a tree. */
+    readonly cokeyed: Readonly<Record<string, { readonly tree: boolean }>>;
     /** Publishes one; resolves with its key. Called again for a name, never twice at a time, it publishes that item again under the same key. */
     readonly publish: (item: GrantedItem, signal: AbortSignal) => Promise<Key>;
   };

@@ -48,7 +48,7 @@ export function grantedInputs(
  * @param link The link; its view is `items`.
  * @param context Told of each value that was put into a repository.
  * @param documents How documents become files and back.
- * @returns The grant. It removes the files that it is given.
+ * @returns The grant.
  */
 export function grantedItems(
   attempt: Attempt,
@@ -60,22 +60,21 @@ export function grantedItems(
   const publisher = new ItemPublisher(attempt, name, link, context);
   const publish = async (item: GrantedItem, signal: AbortSignal): Promise<Key> => {
     const cokeyed: Record<string, unknown> = {};
-    try {
-      const value = await valueOf(link.repository, item.path, name, item, documents);
-      for (const [other, path] of Object.entries(item.cokeyed)) {
-        const beside = link.cokeyed[other];
-        const place = `${name}.${other}`;
-        cokeyed[other] = beside && await valueOf(beside, path, place, item, documents);
-      }
-      return await publisher.publish({ name: item.name, value, cokeyed }, { signal });
-    } finally {
-      for (const path of [item.path, ...Object.values(item.cokeyed)]) await remove(path);
+    const value = await valueOf(link.repository, item.path, name, item, documents);
+    for (const [other, path] of Object.entries(item.cokeyed)) {
+      const beside = link.cokeyed[other];
+      const place = `${name}.${other}`;
+      cokeyed[other] = beside && await valueOf(beside, path, place, item, documents);
     }
+    return await publisher.publish({ name: item.name, value, cokeyed }, { signal });
   };
+  const tree = ({ kind }: Repository): boolean => kind === "filesystem";
   return {
     kind: "items",
-    tree: link.repository.kind === "filesystem",
-    cokeyed: Object.keys(link.cokeyed),
+    tree: tree(link.repository),
+    cokeyed: Object.fromEntries(
+      Object.entries(link.cokeyed).map(([other, beside]) => [other, { tree: tree(beside) }]),
+    ),
     publish,
   };
 }
@@ -105,13 +104,5 @@ async function valueOf(
       }; have the script write ${documents.name}`,
       { operation: "publish", subject: link, cause: error },
     );
-  }
-}
-
-async function remove(path: string): Promise<void> {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -44,7 +44,7 @@ async function target(): Promise<{
     any: { kind: "lookup", repository: books },
   }, {
     report: { kind: "file", path: `${place.folder}/out/report`, tree: false },
-    pages: { kind: "items", tree: false, cokeyed: [], publish },
+    pages: { kind: "items", tree: false, cokeyed: {}, publish },
   }, { files });
   return { place, grant, worker: await place.admit(grant), asked };
 }
@@ -430,7 +430,7 @@ Deno.test("an archive that reaches out of its tree is refused, and nothing of it
     Promise.resolve(name + published.push(name));
   const worker = await place.admit(grantOf("emma", {}, {
     report: tree,
-    pages: { kind: "items", tree: true, cokeyed: [], publish },
+    pages: { kind: "items", tree: true, cokeyed: {}, publish },
   }));
   await Deno.mkdir(`${place.folder}/out`);
   await Deno.writeTextFile(`${place.folder}/victim`, "untouched");

@@ -131,7 +131,10 @@ function items(): { readonly published: Published[]; readonly outputs: Record<st
     keys.set(name, key);
     return key;
   };
-  return { published, outputs: { pages: { kind: "items", tree: false, cokeyed: ["index"], publish } } };
+  return {
+    published,
+    outputs: { pages: { kind: "items", tree: false, cokeyed: { index: { tree: false } }, publish } },
+  };
 }
 
 Deno.test("an item is published when it is whole, with what goes under its key, and again under its key when it is sent again", async () => {
@@ -148,7 +151,7 @@ Deno.test("an item is published when it is whole, with what goes under its key, 
   assert.equal((await worker.put("/items/pages/2", "another")).text, "key-2\n");
   assert.deepEqual(published, [
     { name: "page 1 'ü'.html", text: "the page", index: "meta" },
-    { name: "page 1 'ü'.html", text: "the page, changed", index: undefined },
+    { name: "page 1 'ü'.html", text: "the page, changed", index: "meta" },
     { name: "2", text: "another", index: undefined },
   ]);
 });
@@ -188,7 +191,7 @@ Deno.test("an item whose publishing fails is published when it is sent again, ne
     return "key";
   };
   const worker = await place.admit(
-    grantOf("emma", {}, { pages: { kind: "items", tree: false, cokeyed: [], publish } }),
+    grantOf("emma", {}, { pages: { kind: "items", tree: false, cokeyed: {}, publish } }),
   );
   const first = worker.put("/items/pages/1", "one");
   await until(() => tries === 1);
@@ -199,6 +202,59 @@ Deno.test("an item whose publishing fails is published when it is sent again, ne
   assert.match(text, /the store is away/);
   assert.equal((await worker.put("/items/pages/1", "one")).text, "key\n");
   assert.equal(most, 1);
+});
+
+Deno.test("an item that is sent again, for it was not published or its worker has not heard of it, keeps what goes under its key", async () => {
+  await using place = await Place.make();
+  const { published, outputs } = items();
+  const { pages } = outputs;
+  assert(pages?.kind === "items");
+  let away = true;
+  const publish = (item: GrantedItem, signal: AbortSignal): Promise<Key> =>
+    away ? Promise.reject(new Error("the store is away")) : pages.publish(item, signal);
+  const worker = await place.admit(grantOf("emma", {}, { pages: { ...pages, publish } }));
+  assert.equal((await worker.put("/items/pages.index/1", "meta")).status, 201);
+  assert.equal((await worker.put("/items/pages/1", "one")).status, 500);
+  away = false;
+  for (let i = 0; i < 2; i++) assert.equal((await worker.put("/items/pages/1", "one")).text, "key-1\n");
+  assert.deepEqual(published, Array(2).fill({ name: "1", text: "one", index: "meta" }));
+  // Of old ones nothing is kept, and of those that were brought anew everything.
+  assert.equal((await worker.put("/items/pages.index/1", "meta 2")).status, 201);
+  for (let i = 2; i < 80; i++) {
+    await worker.put(`/items/pages.index/${i}`, "meta");
+    await worker.put(`/items/pages/${i}`, "one");
+  }
+  const [attempt] = Deno.readDirSync(`${place.folder}/agent/items`);
+  const left = [...Deno.readDirSync(`${place.folder}/agent/items/${attempt!.name}/pages`)];
+  assert.equal(left.length, 65);
+  assert.equal((await worker.put("/items/pages/1", "one")).text, "key-1\n");
+  assert.equal(published.at(-1)?.index, "meta 2");
+});
+
+Deno.test("what goes under the key of an item may be a tree", async () => {
+  await using place = await Place.make();
+  const seen: string[] = [];
+  const publish = async ({ cokeyed }: GrantedItem): Promise<Key> => {
+    seen.push(await Deno.readTextFile(`${cokeyed.assets}/sub/f`));
+    return "key";
+  };
+  const worker = await place.admit(
+    grantOf("emma", {}, {
+      pages: { kind: "items", tree: false, cokeyed: { assets: { tree: true } }, publish },
+    }),
+  );
+  const source = `${place.folder}/src`;
+  await Deno.mkdir(`${source}/sub`, { recursive: true });
+  // Brought anew, it takes the place of the one before.
+  for (const text of ["in a tree", "in another"]) {
+    await Deno.writeTextFile(`${source}/sub/f`, text);
+    const { stdout } = await new Deno.Command("tar", { args: ["-C", source, "-cf", "-", "."] }).output();
+    assert.equal((await worker.put("/items/pages.assets/1", stdout)).status, 201);
+  }
+  assert.equal((await worker.put("/items/pages/1", "page")).status, 201);
+  assert.deepEqual(seen, ["in another"]);
+  const { status, text } = await worker.put("/items/pages.assets/2", "no archive");
+  assert.deepEqual([status, /^The tree is refused: .*tar archive is damaged/.test(text)], [400, true], text);
 });
 
 Deno.test("an attempt publishes no more items than it may", async () => {
@@ -220,7 +276,7 @@ Deno.test("an item may be a tree", async () => {
     return "key";
   };
   const worker = await place.admit(
-    grantOf("emma", {}, { pages: { kind: "items", tree: true, cokeyed: [], publish } }),
+    grantOf("emma", {}, { pages: { kind: "items", tree: true, cokeyed: {}, publish } }),
   );
   await Deno.mkdir(`${place.folder}/src`);
   await Deno.writeTextFile(`${place.folder}/src/f`, "in a tree");

@@ -26,10 +26,6 @@ class Received implements AsyncDisposable {
     return `${this.dir}/${name}`;
   }
 
-  get left(): string[] {
-    return [...Deno.readDirSync(this.dir)].map(({ name }) => name);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.dir, { recursive: true });
   }
@@ -57,30 +53,37 @@ Deno.test("Requested and streaming inputs become grants of their repositories, a
   assert.deepEqual(asked, ["pages"]);
 });
 
-Deno.test("Items of a worker are published with what is cokeyed to them, and its files are removed", async () => {
+Deno.test("Items of a worker are published with what is cokeyed to them, documents and trees", async () => {
   await using received = new Received();
   const [pages, meta] = [
     new MemoryBlobRepository("pages"),
     new MemoryMetadataRepository<{ job?: string; n?: number }>("meta"),
   ];
+  const assets = new MemoryFilesystemRepository("assets");
   const link = outputs(pages, {
     keys: "content",
-    cokeyed: { meta },
+    cokeyed: { meta, assets },
     values: { meta: ({ job }) => ({ job }) },
   });
+  Deno.mkdirSync(`${received.dir}/t`);
+  Deno.writeTextFileSync(`${received.dir}/t/x`, "hi");
   const told: string[] = [];
   const granted = grantedItems(attempt, "pages", link, {
     published: (repository, key) => void told.push(`${repository.name}/${key.slice(0, 4)}`),
   }, json) as GrantedItems;
-  assert.deepEqual([granted.tree, granted.cokeyed], [false, ["meta"]]);
+  assert.deepEqual([granted.tree, granted.cokeyed], [false, {
+    meta: { tree: false },
+    assets: { tree: true },
+  }]);
   const key = await granted.publish({
     name: "a b",
     path: received.file("1", "text"),
-    cokeyed: { meta: received.file("2", '{"n": 1}') },
+    cokeyed: { meta: received.file("2", '{"n": 1}'), assets: `${received.dir}/t` },
   }, signal);
   assert.equal(key, "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1");
   assert.deepEqual([await pages.text(key), await meta.get(key)], ["text", { job: "emma", n: 1 }]);
-  assert.deepEqual([told, received.left], [["meta/982d", "pages/982d"], []]);
+  assert.deepEqual(told, ["meta/982d", "assets/982d", "pages/982d"]);
+  assert.equal(await new Response(await assets.open(key, "x")).text(), "hi");
   await granted.publish({
     name: "b",
     path: received.file("1", "b"),
@@ -108,10 +111,10 @@ Deno.test("A document of a worker that cannot be read publishes nothing, and say
     code: "invalid-value",
     message: /^Cannot read item "x" of facts as JSON: .*; have the script write JSON$/,
   });
-  assert.deepEqual([await keysOf(facts), received.left], [[], []]);
+  assert.deepEqual(await keysOf(facts), []);
 });
 
-Deno.test("A tree of a worker is published from its folder, which is removed", async () => {
+Deno.test("A tree of a worker is published from its folder", async () => {
   await using received = new Received();
   const trees = new MemoryFilesystemRepository("trees");
   const granted = grantedItems(
@@ -126,5 +129,4 @@ Deno.test("A tree of a worker is published from its folder, which is removed", a
   Deno.writeTextFileSync(`${received.dir}/t/sub/x`, "hi");
   assert.equal(await granted.publish({ name: "one", path: `${received.dir}/t`, cokeyed: {} }, signal), "one");
   assert.equal(await new Response(await trees.open("one", "sub/x")).text(), "hi");
-  assert.deepEqual(received.left, []);
 });
