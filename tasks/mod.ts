@@ -89,3 +89,4 @@ export type { BoundFolder, BoundPath, ProcessLink, ProcessLinks } from "./proces
 export { type DownloadCache, type ProcessContext, processTask, type ProcessTaskOptions } from "./process.ts";
 export { type PathLike, Script, type ScriptTag, type ScriptValue, sh } from "./script.ts";
 export { containerTask, type ContainerTaskOptions } from "./container.ts";
+export { type PodManifestInit, podTask, type PodTaskOptions } from "./pod.ts";

@@ -1,0 +1,86 @@
+/**
+ * Tasks whose body is a script that runs in one container of a pod, which a manifest describes.
+ *
+ * @module
+ */
+import { DefinitionError } from "../core/errors.ts";
+import type { Executor } from "../executors/executor.ts";
+import type { PodManifest, PodWork } from "../executors/pod_work.ts";
+import type { Links } from "./link.ts";
+import { manifestFaults } from "./pod_manifest.ts";
+import { type ProcessContext, type ProcessTaskOptions, scriptPlan } from "./process.ts";
+import type { ProcessLinks } from "./process_links.ts";
+import { scriptRunner } from "./script_runner.ts";
+import { defineTask, type Task } from "./task.ts";
+
+/** A manifest: an object, or YAML. */
+export type PodManifestInit = PodManifest | string;
+
+/** What a pod task can be told besides what a process task can. */
+export interface PodTaskOptions<L extends Links> extends Omit<ProcessTaskOptions<L>, "executor"> {
+  /** Where its pods run: `kubernetesExecutor()`. */
+  readonly executor: Executor<PodWork>;
+  /** The pod, as Kubernetes has it. A function makes one for a job; a text is YAML and is read with the first job. */
+  readonly manifest:
+    | PodManifestInit
+    | ((context: ProcessContext & ProcessLinks<L>) => PodManifestInit | Promise<PodManifestInit>);
+  /** Which of its containers runs the script, in place of what its image would start. The run ends with it. Default: the first. */
+  readonly container?: string;
+  /** Who runs the script: a program of the image and its arguments; the path of the script is put after them. Default: as the script's first line says, or `/bin/sh`. */
+  readonly entrypoint?: readonly string[];
+}
+
+function check(name: string, { manifest, container, entrypoint }: PodTaskOptions<Links>): void {
+  const faults = typeof manifest === "object" ? manifestFaults(name, manifest, container) : [];
+  if (entrypoint?.length === 0) {
+    faults.push(`Task ${name} has an empty entrypoint; name a program of the image, or leave it out`);
+  }
+  if (faults.length > 0) throw new DefinitionError(faults);
+}
+
+/**
+ * A task whose body is a script that runs in one container of a pod, which a manifest describes: with containers beside it, containers before it,
+ * volumes, and all else that Kubernetes has.
+ *
+ * It is told what a process task is told, and a manifest. What identity, links and script need is added to the pod; its name and its
+ * `restartPolicy` are not those of the manifest. The container that runs the script may have `resources` of its own; otherwise it has those of the quota.
+ * Inputs lie below `/datatask/in`, outputs must be put below `/datatask/out`: links travel through the agent of the pipeline.
+ *
+ * @param name Its name, unique in a pipeline.
+ * @param options The manifest, the script, where it runs, where outcomes go, what it reads and writes, and what every task can be told.
+ * @returns The task.
+ * @throws {DefinitionError} With all that is wrong. What is wrong with a manifest that a function or a text gives fails the job.
+ * @example A script with a database beside it
+ * ```ts
+ * import { input, MemoryBlobRepository, MemoryMetadataRepository, podTask, sh } from "@datatask/datatask";
+ * import { kubernetesExecutor } from "@datatask/datatask/kubernetes";
+ * import assert from "node:assert/strict";
+ *
+ * const load = podTask("load", {
+ *   done: new MemoryMetadataRepository("done"),
+ *   links: { tables: input(new MemoryBlobRepository("tables")) },
+ *   executor: kubernetesExecutor(),
+ *   manifest: {
+ *     spec: { containers: [{ name: "load", image: "postgres:17" }, { name: "database", image: "postgres:17" }] },
+ *   },
+ *   container: "load",
+ *   script: ({ tables }) => sh`psql -h localhost -f ${tables}`,
+ * });
+ * assert.equal(load.kind, "pod");
+ * ```
+ */
+export function podTask<const L extends Links = Record<never, never>>(
+  name: string,
+  options: PodTaskOptions<L>,
+): Task<L> {
+  const plain = options as unknown as PodTaskOptions<Links>;
+  check(name, plain);
+  const wanted = { kind: "pod", work: "pods", such: "kubernetesExecutor()" };
+  const plan = scriptPlan(name, plain, options.executor, wanted);
+  const { executor } = options;
+  const runner = scriptRunner(executor, async () => {
+    const { insidePod } = await import("./pod_inside.ts");
+    return { ...plan, executor, inside: insidePod(name, plain), together: true };
+  });
+  return defineTask<L>(name, "pod", { ...options, links: plan.links as L }, runner);
+}
