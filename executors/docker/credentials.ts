@@ -49,6 +49,8 @@ export async function findLogin(image: string, path?: string): Promise<EngineLog
     config = JSON.parse(await Deno.readTextFile(file)) as DockerConfig;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
+    // What a parser says shows a part of the text, which may be a secret.
+    if (error instanceof SyntaxError) throw damaged(`${file} is no JSON`);
     throw damaged(`${file} cannot be read: ${(error as Error).message}`, error);
   }
   const host = registryOf(image);
@@ -121,7 +123,7 @@ async function ask(program: string, server: string): Promise<EngineLogin | undef
     return Username === "<token>"
       ? { identitytoken: Secret, serveraddress: server }
       : { username: Username, password: Secret, serveraddress: server };
-  } catch (error) {
-    throw damaged(`the credential helper ${program} gave no login in JSON`, error);
+  } catch {
+    throw damaged(`the credential helper ${program} gave no login in JSON`);
   }
 }

@@ -137,6 +137,8 @@ function currentContext(): string | undefined {
       undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
+    // What a parser says shows a part of the text, which may be a secret.
+    if (error instanceof SyntaxError) throw refuse(`${path} is no JSON; repair it, or set DOCKER_HOST`);
     throw refuse(`${path} cannot be read: ${(error as Error).message}; repair it, or set DOCKER_HOST`, error);
   }
 }

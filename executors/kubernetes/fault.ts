@@ -112,7 +112,15 @@ export function explain(error: unknown, access: Access, action: string, code: Er
     );
   }
   if (error.status === 403 && !/quota/i.test(error.message)) {
-    return refused(`${error.message}; give this user a role that allows it, as docs/kubernetes.md shows`);
+    if (/ cannot \S+ resource /.test(error.message)) {
+      return refused(`${error.message}; give this user a role that allows it, as docs/kubernetes.md shows`);
+    }
+    // Rules of the namespace, and not of the user: no pod like this one is let in.
+    const advice = "; correct the task or the options of the executor, or the rules of the namespace";
+    if (code === "cannot-start") {
+      return new ExecutorError(code, `Cannot ${action}: ${error.message}${advice}`, context);
+    }
+    return refused(error.message);
   }
   if (error.away) {
     return new ExecutorError(

@@ -133,7 +133,8 @@ async function readConfig(path: string): Promise<Config | undefined> {
     value = load(text, { schema: CORE_SCHEMA }) as Record<string, unknown> | undefined;
   } catch (error) {
     const [first] = (error as Error).message.split("\n");
-    throw unfindable(`the kubeconfig ${path} is no YAML: ${first}`, error);
+    // Beneath the first line it shows what the file holds, which may be a secret.
+    throw unfindable(`the kubeconfig ${path} is no YAML: ${first}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw unfindable(`${path} is no kubeconfig: it holds no mapping of clusters, users and contexts`);

@@ -158,6 +158,7 @@ export class Workers {
     } catch (why) {
       await worker.host.kill();
       if (signal.aborted) return { reason: signal.reason };
+      if (/^it ended with code 12[67]: /.test((why as Error).message)) throw this.#noProgram();
       const error = new ExecutorError(
         "run-failed",
         `Cannot use the module ${module}: ${(why as Error).message}`,
@@ -168,6 +169,16 @@ export class Workers {
     } finally {
       signal.removeEventListener("abort", stop);
     }
+  }
+
+  /** The fault of the pool, and not of a body. */
+  #noProgram(): ExecutorError {
+    const { deno } = this.#init;
+    return new ExecutorError(
+      "cannot-start",
+      `Cannot start a worker: there is no program ${deno} that this process may run; correct the option deno of workerPool()`,
+      { operation: "start", subject: deno },
+    );
   }
 
   /** Takes back a worker after a run: it waits for the next one, or is ended. */

@@ -82,12 +82,14 @@ export async function dockerCredentials(
     config = JSON.parse(await Deno.readTextFile(path)) as DockerConfig;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
+    // What a parser says shows a part of the text, which may be a secret.
+    const broken = error instanceof SyntaxError;
     throw new RegistryFault(
       "denied",
-      `the logins in ${path} cannot be read: ${(error as Error).message}; repair it, or pass \`credentials\``,
-      {
-        cause: error,
-      },
+      `the logins in ${path} cannot be read: ${
+        broken ? "it is no JSON" : (error as Error).message
+      }; repair it, or pass \`credentials\``,
+      broken ? {} : { cause: error },
     );
   }
   const names = host === "docker.io"

@@ -418,13 +418,6 @@ Deno.test("A module that is not there, fails, or exports no function is said to 
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("A pool without its program says so", async () => {
-  const [{ outcome }] = await perform(["echo x"], { executor: workerPool({ deno: "/not/there/deno" }) }) as [
-    Result,
-  ];
-  assert.match(outcome.error!.message, /^Cannot use the module .*\/not\/there\/deno/s);
-});
-
 Deno.test("A pipeline in isolation runs the body of a module in its own process", async () => {
   const [from, to] = [new MemoryBlobRepository("from"), new MemoryBlobRepository("to")];
   const task = functionTask("acts", {

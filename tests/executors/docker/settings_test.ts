@@ -23,7 +23,7 @@ async function evaluated(file: string, expression: string, env: Record<string, s
   const code = `import * as it from ${
     JSON.stringify(new URL(`../../../executors/docker/${file}`, import.meta.url).href)
   };
-try { console.log(JSON.stringify(await ${expression})); } catch (error) { console.log(error.message); }`;
+try { console.log(JSON.stringify(await ${expression})); } catch (error) { console.log(error.message, error.cause?.message ?? ""); }`;
   const path = await Deno.makeTempFile({ suffix: ".ts" });
   try {
     await Deno.writeTextFile(path, code);
@@ -76,8 +76,10 @@ Deno.test("dockerExecutor finds the engine where the docker command does", async
       await where({ DOCKER_CONTEXT: "nope" }),
       /there is no context nope; "docker context ls" shows/,
     );
-    await Deno.writeTextFile(`${config}/config.json`, "{");
-    assert.match(await where({}), /config\.json cannot be read.*repair it, or set DOCKER_HOST/);
+    await Deno.writeTextFile(`${config}/config.json`, '{"auth": "SECRET"');
+    const said = await where({});
+    assert.match(said, /config\.json is no JSON; repair it, or set DOCKER_HOST/);
+    assert.doesNotMatch(said, /SECRET/);
   } finally {
     await Deno.remove(config, { recursive: true });
   }
@@ -95,7 +97,7 @@ Deno.test("dockerExecutor finds logins in the file, and asks helpers", async () 
 read -r server
 case $server in
   helped) echo '{"Username": "<token>", "Secret": "s"}' ;;
-  broken) echo no ;;
+  broken) echo 'SECRET' ;;
   *) echo "credentials not found"; exit 1 ;;
 esac
 `,
@@ -129,6 +131,11 @@ esac
     assert.match(damaged!, /a login in .* is damaged; repair it, or run "docker login" again/);
     assert.equal(none, "undefined");
     assert.match(broken!, /gave no login in JSON/);
+    assert.doesNotMatch(broken!, /SECRET/);
+    await Deno.writeTextFile(`${config}/config.json`, '{"auth": "SECRET"');
+    const said = await login("alpine:3");
+    assert.match(said, /config\.json is no JSON; repair it/);
+    assert.doesNotMatch(said, /SECRET/);
   } finally {
     await Deno.remove(config, { recursive: true });
   }

@@ -1,6 +1,6 @@
 /** Finding a cluster, and what is said when there is none: nothing here needs one. */
 import assert from "node:assert/strict";
-import { isDatataskError } from "../../../core/errors.ts";
+import { describeError, isDatataskError } from "../../../core/errors.ts";
 import { accessOf } from "../../../executors/kubernetes/access.ts";
 import { findCluster } from "../../../executors/kubernetes/kubeconfig.ts";
 import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
@@ -95,7 +95,7 @@ Deno.test("kubernetesExecutor() says what is wrong with a kubeconfig, and what t
   await using stack = new AsyncDisposableStack();
   const path = await folder(stack, {
     good: JSON.stringify(whole),
-    yaml: "a: [",
+    yaml: "users:\n  - token: SECRET\n  bad: [",
     list: "- a",
     empty: "{}",
     none: JSON.stringify({ ...whole, "current-context": "" }),
@@ -117,7 +117,9 @@ Deno.test("kubernetesExecutor() says what is wrong with a kubeconfig, and what t
     find("gone"),
     /^Cannot find the Kubernetes cluster: there is no kubeconfig at .*\/gone; correct the option/,
   );
-  await refuses(find("yaml"), /is no YAML/);
+  // No more than that: the lines around the fault may hold a token.
+  await refuses(find("yaml"), /is no YAML: [^\n]*$/);
+  assert.doesNotMatch(await find("yaml").then(() => "", describeError), /SECRET/);
   await refuses(find("list"), /is no kubeconfig/);
   await refuses(find("empty"), /has no current context \(it has none\); name one with the option context/);
   await refuses(find("none"), /no current context \(it has dev, plain, no-cluster, no-user\)/);
