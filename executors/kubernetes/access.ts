@@ -144,7 +144,7 @@ async function proofOf(found: Found, user: UserEntry): Promise<Pick<Access, "pro
       return { headers: { ...acting, Authorization: `Bearer ${token}` }, cert, key };
     });
   }
-  const authorization = user.token
+  const authorization: Readonly<Record<string, string>> = user.token
     ? { Authorization: `Bearer ${user.token}` }
     : user.username
     ? { Authorization: `Basic ${btoa(`${user.username}:${user.password ?? ""}`)}` }
