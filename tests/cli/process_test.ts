@@ -254,3 +254,13 @@ Deno.test("a run whose output nobody reads any more stops politely, without a wo
     assert.equal(new TextDecoder().decode(stdout), "141\n");
     assert.equal(JSON.parse(await Deno.readTextFile(`${dir}/first`)).type, "opened");
   }));
+
+Deno.test("a pipeline that may not even read the command line says which flag it needs", () =>
+  withPipeline(1, async (dir) => {
+    const { code, err } = await ended(deno(dir, "pipeline.ts", "run"));
+    assert.equal(code, 2);
+    assert.match(
+      err,
+      /^datatask: Not allowed: this needs read access to ".*cli\/start\.ts"; run again with --allow-read \(or -A, for all permissions\)\n$/,
+    );
+  }));
