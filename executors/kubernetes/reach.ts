@@ -38,12 +38,12 @@ function addressOf(name: string, told: string | undefined, server: AgentServer):
     });
   if (isLoopback(hostname)) {
     throw refuse(
-      `the agent listens on ${hostname} only, where no pod reaches it; let it listen on an address that pods reach (the option agent of the pipeline: { hostname, url }), or say how they do with agentAddress`,
+      `the agent listens on ${hostname} only, where no pod reaches it; give the pipeline { agent: { hostname } }, an address of this machine that pods reach; behind a gate give it { agent: { url } }, or the executor { agentAddress }`,
     );
   }
   if (isEverywhere(hostname)) {
     throw refuse(
-      `the agent listens on every address, and which of them pods reach is not known; say it with the option agent of the pipeline ({ url: "http://10.0.0.5:${port}" }), or with agentAddress`,
+      `the agent listens on every address, and which of them pods reach is not known; give the executor { agentAddress }, an address of this machine that pods reach, or the pipeline { agent: { url: "http://10.0.0.5:${port}" } }`,
     );
   }
   return at(hostname);
