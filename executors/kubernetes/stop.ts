@@ -32,13 +32,13 @@ export async function stopRun(
 ): Promise<void> {
   if (entry.ended) return;
   const late = performance.now() + graceMs;
-  // What a node says of its containers is a second old: whether one runs is seen by asking it.
-  if (!await tell(api, runs, entry, "TERM CONT", signal)) {
+  // What a node says of its containers is a second old: whether one runs is seen by asking it. All are held still until each has its signal, so that
+  // no shell tells of the death of its child before its own.
+  if (!await tell(api, runs, entry, "STOP TERM CONT", signal)) {
     if (!entry.judged.begun) return await cancel(api, runs, entry, "it was stopped before it began", signal);
     await expire(api, runs, entry, signal);
   }
   if (await endsWithin(runs, entry, late - performance.now(), signal)) return;
-  // Stopped first, so that no shell tells of the death of its child before its own.
   await tell(api, runs, entry, "STOP KILL", signal);
   if (await endsWithin(runs, entry, KILLED, signal)) return;
   await cancel(api, runs, entry, "its node did not confirm its end", signal);
