@@ -45,6 +45,8 @@ export function parseTarget(method: string, target: string, id: string): Route {
   const [path, query] = split(target);
   const parts = path.slice(1).split("/").map(decodePart);
   const own = parts[0] === id;
+  // The name of an item is a name on the worker and a word to us: nothing is called so here.
+  for (const part of own && parts[1] === "items" ? parts.slice(0, 3) : parts) checkPart(part);
   const route = toRoute(own ? parts.slice(1) : parts, own, query);
   const methods = METHODS[route.to];
   if (!methods.includes(method)) {
@@ -72,11 +74,15 @@ function decodePart(part: string): string {
   if (text === "" || text === "." || text === "..") {
     throw malformed(`the path has a part ${JSON.stringify(text)}`);
   }
+  if (/[/\0]/.test(text)) throw malformed("a part of the path holds a character that it may not");
+  return text;
+}
+
+function checkPart(part: string): void {
   // deno-lint-ignore no-control-regex
-  if (/[/\\\x00-\x1f\x7f]/.test(text)) {
+  if (/[\\\x01-\x1f\x7f]/.test(part)) {
     throw malformed("a part of the path holds a character that it may not");
   }
-  return text;
 }
 
 function toRoute(parts: readonly string[], own: boolean, query: string | undefined): Route {

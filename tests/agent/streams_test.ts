@@ -257,6 +257,41 @@ Deno.test("what goes under the key of an item may be a tree", async () => {
   assert.deepEqual([status, /^The tree is refused: .*tar archive is damaged/.test(text)], [400, true], text);
 });
 
+Deno.test("the name of an item is a word, whatever it holds, and names nothing here", async () => {
+  await using place = await Place.make();
+  const { published, outputs } = items();
+  const worker = await place.admit(grantOf("emma", {}, outputs));
+  const names = [
+    "-n",
+    "a b",
+    "q'q",
+    'd"d',
+    "n\nl",
+    "tab\t",
+    "..\\..\\x",
+    "%2e%2e",
+    "$(id)",
+    "ü☃",
+    "x".repeat(255),
+  ];
+  for (const name of names) {
+    assert.equal(
+      (await worker.put(`/items/pages.index/${encodeURIComponent(name)}`, "meta")).status,
+      201,
+      name,
+    );
+    assert.equal((await worker.put(`/items/pages/${encodeURIComponent(name)}`, "page")).status, 201, name);
+  }
+  assert.deepEqual(published, names.map((name) => ({ name, text: "page", index: "meta" })));
+  const [attempt] = Deno.readDirSync(`${place.folder}/agent/items`);
+  for (const { name } of Deno.readDirSync(`${place.folder}/agent/items/${attempt!.name}/pages`)) {
+    assert.match(name, /^[0-9a-f]{40}\.index$/);
+  }
+  for (const name of ["a%2fb", "%2e%2e%2fx", "%00", "a%00b"]) {
+    assert.equal((await worker.put(`/items/pages/${name}`, "page")).status, 400, name);
+  }
+});
+
 Deno.test("an attempt publishes no more items than it may", async () => {
   await using place = await Place.make({ maxItems: 2 });
   const { outputs } = items();
