@@ -8,6 +8,7 @@ import { describeError } from "../core/errors.ts";
 import { formatDuration } from "../core/duration.ts";
 import type { Key } from "../core/key.ts";
 import type { Outcome } from "../tasks/outcome.ts";
+import type { FoundRun } from "../tasks/runner.ts";
 import { type Asked, askKeys, keyOf } from "./explain_keys.ts";
 import { firstItem, whileRunning } from "./explain_reads.ts";
 import { difference, intersection } from "./key_set.ts";
@@ -154,6 +155,7 @@ function conditions(
  * @param task The task's.
  * @param job Which job.
  * @param clock The time.
+ * @param runs What runs of the task are found.
  * @returns The explanation.
  */
 export async function explainJob(
@@ -161,6 +163,7 @@ export async function explainJob(
   task: TaskState,
   job: Key,
   clock: Clock,
+  runs: readonly FoundRun[] = [],
 ): Promise<Explanation> {
   const id = state.keys.id(job);
   const { outcomes, name } = task.task;
@@ -182,6 +185,7 @@ export async function explainJob(
   const retryAt = record && Date.parse(record.retryAt);
   let now = jobState(task, id);
   if (now === "ready" && retryAt !== undefined && retryAt > clock.now()) now = "retrying";
+  const run = runs.find(({ attempt }) => attempt.job === job);
   const reads = await whileRunning(state, task, id);
   const all = [...conditions(state, task, id, await askKeys(task, job)), ...reads, ...problems];
   const first = all.find((condition) => condition.state === "never") ??
@@ -194,7 +198,9 @@ export async function explainJob(
       : task.unseen !== undefined
       ? `It is ready; whether it runs already cannot be told: ${task.unseen}`
       : "It is ready: the next run starts it as soon as there is room",
-    running: "It is running",
+    running: `It is running${
+      run ? ` (${run.where})${run.waiting === undefined ? "" : `: ${run.waiting}`}` : ""
+    }`,
     retrying: `It ${record ? describeOutcome(record.outcomes.at(-1)!) : "failed"}, and will be tried again${
       retryAt ? ` in ${formatDuration(Math.max(0, retryAt - clock.now()))}` : ""
     } (attempt ${(record?.outcomes.length ?? 0) + 1} of ${task.task.retry.attempts})`,

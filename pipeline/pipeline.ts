@@ -262,8 +262,8 @@ export class Pipeline implements AsyncDisposable {
   async why(task: string, job: Key): Promise<Explanation> {
     this.task(task);
     checkKey(job, "explain", `task ${task}`);
-    return await this.#report(async (state) =>
-      (await import("./explain.ts")).explainJob(state, state.task(task), job, this.#clock)
+    return await this.#report(async (state, found) =>
+      (await import("./explain.ts")).explainJob(state, state.task(task), job, this.#clock, found.get(task))
     );
   }
 

@@ -55,6 +55,8 @@ export interface TaskStatus {
     readonly attempt: number;
     readonly where: string;
     readonly since: number;
+    /** Why it has not begun, where it has not, or does not go on. */
+    readonly waiting?: string;
   }[];
   /** Why it cannot be told which jobs run, where it cannot. */
   readonly unseen: string | undefined;

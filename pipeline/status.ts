@@ -67,12 +67,13 @@ function taskStatus(state: PipelineState, taskState: TaskState, found: readonly 
     disabled: task.disabled,
     counts: taskState.counts(),
     links,
-    running: found.map(({ attempt, where, since }) => ({
+    running: found.map(({ attempt, where, since, waiting }) => ({
       job: attempt.job,
       replica: attempt.replica,
       attempt: attempt.attempt,
       where,
       since,
+      ...(waiting !== undefined && { waiting }),
     })),
     unseen: taskState.unseen,
   };

@@ -161,10 +161,11 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<FoundRun, void, void> {
     const folders = new Set<string>();
-    for await (const { attempt, since, where, notes } of this.#plan.executor.list({ ...options, task })) {
+    for await (const run of this.#plan.executor.list({ ...options, task })) {
+      const { attempt, since, where, notes } = run;
       folders.add(this.#places().folder(attempt));
       if (notes[AGENT] !== undefined) this.#found.set(formatAttempt(attempt), notes);
-      yield { attempt, since, where };
+      yield { attempt, since, where, waiting: run.state === "running" ? run.waiting : undefined };
     }
     await this.#places().sweep(task, folders);
   }

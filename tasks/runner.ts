@@ -81,6 +81,8 @@ export interface FoundRun {
   readonly since: number;
   /** Where it is, for people. */
   readonly where: string;
+  /** Why it has not begun, where it has not, or does not go on. */
+  readonly waiting?: string | undefined;
 }
 
 /** What a runner gets when it is opened. */

@@ -37,6 +37,8 @@ export interface FakeExecutorOptions {
   readonly refuse?: FakeAnswer<string | undefined>;
   /** Whether a run is lost in place of ending. Default: `false`. */
   readonly vanish?: FakeAnswer<boolean>;
+  /** Why a run that is there does not go on; nothing when it does. Default: nothing. */
+  readonly waiting?: FakeAnswer<string | undefined>;
   /** What a run writes. Default: nothing. */
   readonly output?: FakeAnswer<string>;
 }
@@ -118,7 +120,7 @@ class FakeExecutor implements Executor<ProcessWork> {
     const base = { attempt, since: this.#clock.now(), where: `fake ${this.#runs.size}`, notes: work.notes };
     const kept: Kept = {
       ...run,
-      status: { ...base, state: "running" },
+      status: { ...base, state: "running", waiting: ask(this.#options.waiting, run, undefined) },
       ended: Promise.withResolvers<void>(),
       cancel: undefined,
     };

@@ -1,7 +1,7 @@
 /** `status`: how many jobs of each task are in which state. @module */
 import { formatDuration } from "../../core/duration.ts";
 import type { PipelineStatus, TaskStatus } from "../../pipeline/reports.ts";
-import type { Style } from "../ansi.ts";
+import { printable, type Style } from "../ansi.ts";
 import { taskOf } from "../names.ts";
 import { amount, table } from "../rows.ts";
 import { near } from "../near.ts";
@@ -93,7 +93,9 @@ function linkLines(task: TaskStatus, style: Style): string[] {
   return [
     ...table(columns, rows, style),
     ...task.running.map((job) =>
-      `  ${style.cyan("running")} ${job.job}  ${formatDuration(now - job.since)}  ${style.dim(job.where)}`
+      `  ${style.cyan("running")} ${job.job}  ${formatDuration(now - job.since)}  ${style.dim(job.where)}${
+        job.waiting === undefined ? "" : `  ${style.yellow(printable(job.waiting))}`
+      }`
     ),
   ];
 }

@@ -159,7 +159,8 @@ export class Engine {
 }
 
 function faultOf(error: DialError): EngineFault {
-  // What the client puts before it says nothing to a user.
-  const said = error.json?.message ?? error.message.replace(/^\(HTTP code \d+\) [^-]*- /, "");
-  return new EngineFault(said.trim(), error.statusCode, error.code, error);
+  // What the client puts before it says nothing to a user, and would have the cause told as if it were another.
+  const said = (error.json?.message ?? error.message.replace(/^\(HTTP code \d+\) [^-]*- /, "")).trim();
+  error.message = said;
+  return new EngineFault(said, error.statusCode, error.code, error);
 }

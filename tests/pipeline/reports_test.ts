@@ -1,5 +1,17 @@
 import assert from "node:assert/strict";
-import { field, functionTask, inhibits, input, MemoryMetadataRepository, output } from "../../mod.ts";
+import {
+  field,
+  functionTask,
+  inhibits,
+  input,
+  MemoryMetadataRepository,
+  output,
+  Pipeline,
+  processTask,
+  requires,
+  type TaskStatus,
+} from "../../mod.ts";
+import { fakeExecutor } from "../../testing/fake_executor.ts";
 import { ManualClock } from "../../testing/manual_clock.ts";
 import { blobs, copy, each, inMemory, outcomes, runAll, until } from "./kit.ts";
 
@@ -69,6 +81,29 @@ Deno.test("status and why answer from the run while it runs", async () => {
   assert.deepEqual((await pipeline.why("task", "1")).text, "It is running");
   release.resolve();
   await run.finished;
+});
+
+Deno.test("status and why say where a job of another process runs, and what it waits for", async () => {
+  const a = await blobs("a", "1", "2");
+  const executor = fakeExecutor({
+    runFor: Infinity,
+    waiting: ({ attempt }) => attempt.job === "1" ? "no node has room" : undefined,
+  });
+  const state = await Deno.makeTempDir();
+  const task = processTask("task", { done: outcomes(), executor, links: { a: requires(a) }, script: ":" });
+  const run = new Pipeline({ state, tasks: [task] }).run();
+  await until(() => run.running().length === 2);
+  const pipeline = new Pipeline({ state, tasks: [task] });
+  const [{ running }] = (await pipeline.status()).tasks as [TaskStatus];
+  assert.deepEqual(running.map(({ job, where, waiting }) => [job, where, waiting]), [
+    ["1", "fake 0", "no node has room"],
+    ["2", "fake 1", undefined],
+  ]);
+  assert.equal((await pipeline.why("task", "1")).text, "It is running (fake 0): no node has room");
+  assert.equal((await pipeline.why("task", "2")).text, "It is running (fake 1)");
+  run.stop("stop");
+  await run.finished;
+  await Deno.remove(state, { recursive: true });
 });
 
 Deno.test("why says in which state a job is, and which condition keeps it there", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { encodeText } from "../../../core/bytes.ts";
-import { isDatataskError } from "../../../core/errors.ts";
+import { describeError, isDatataskError } from "../../../core/errors.ts";
 import { createTarPacker } from "../../../deps/modern_tar.ts";
 import type { DockerExecutorOptions } from "../../../executors/docker/mod.ts";
 import { api, docker, opened, work } from "./kit.ts";
@@ -153,5 +153,6 @@ Deno.test({
     const away = await start("127.0.0.1:1/small:1", {});
     assert(isDatataskError(away, "unavailable"), String(away));
     assert.match(away.message, /cannot be pulled \(.*\); see that 127\.0\.0\.1:1 can be reached/);
+    assert.equal(describeError(away), away.message, "what lies beneath says nothing more");
   },
 });
