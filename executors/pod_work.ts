@@ -31,6 +31,8 @@ export interface PodWork extends Work {
   readonly manifest: PodManifest;
   /** Which of its containers runs the script; what its image would start is not started. Default: the first. The run ends with it. */
   readonly container?: string | undefined;
+  /** Whether it runs on every node that its manifest fits, also on those that come later, again and again until it is stopped. Default: `false`. */
+  readonly everywhere?: boolean | undefined;
   /** The script. Without an `entrypoint`, its first line may name an interpreter of the image; otherwise `/bin/sh` runs it. */
   readonly script: string;
   /** Who runs the script: a program of the image and its arguments; the path of the script is put after them. Default: as the script's first line says. */

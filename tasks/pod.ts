@@ -26,15 +26,38 @@ export interface PodTaskOptions<L extends Links> extends Omit<ProcessTaskOptions
     | ((context: ProcessContext & ProcessLinks<L>) => PodManifestInit | Promise<PodManifestInit>);
   /** Which of its containers runs the script, in place of what its image would start. The run ends with it. Default: the first. */
   readonly container?: string;
+  /**
+   * Whether it runs on every node that the manifest fits, also on those that come later, and again when it ends: until its time is over, which
+   * is a success, or it is stopped. Such a task is `longRunning`, has no outputs, and its quota is that of one node. Default: `false`.
+   */
+  readonly everywhere?: boolean;
   /** Who runs the script: a program of the image and its arguments; the path of the script is put after them. Default: as the script's first line says, or `/bin/sh`. */
   readonly entrypoint?: readonly string[];
 }
 
-function check(name: string, { manifest, container, entrypoint }: PodTaskOptions<Links>): void {
+function everywhereFaults(name: string, options: PodTaskOptions<Links>): string[] {
+  const fault = (what: string): string => `Task ${name} runs on every node, ${what}`;
+  const faults = Object.entries(options.links ?? {}).filter(([, { direction }]) => direction === "out")
+    .map(([link]) =>
+      fault(`where none can write the one value of its output ${link}; let it write to a store`)
+    );
+  for (const stream of ["stdin", "stdout", "stderr"] as const) {
+    if (options[stream] !== undefined && options[stream] !== "stdout") {
+      faults.push(fault(`which have one log together, and no ${stream}; leave it out`));
+    }
+  }
+  if (options.longRunning === false) faults.push(fault("and so is long-running; leave longRunning out"));
+  if ((options.replicas ?? 1) > 1) faults.push(fault("and has no replicas besides; leave replicas out"));
+  return faults;
+}
+
+function check(name: string, options: PodTaskOptions<Links>): void {
+  const { manifest, container, entrypoint } = options;
   const faults = typeof manifest === "object" ? manifestFaults(name, manifest, container) : [];
   if (entrypoint?.length === 0) {
     faults.push(`Task ${name} has an empty entrypoint; name a program of the image, or leave it out`);
   }
+  if (options.everywhere) faults.push(...everywhereFaults(name, options));
   if (faults.length > 0) throw new DefinitionError(faults);
 }
 
@@ -82,5 +105,6 @@ export function podTask<const L extends Links = Record<never, never>>(
     const { insidePod } = await import("./pod_inside.ts");
     return { ...plan, executor, inside: insidePod(name, plain), together: true };
   });
-  return defineTask<L>(name, "pod", { ...options, links: plan.links as L }, runner);
+  const whole = { ...options, ...(options.everywhere && { longRunning: true }), links: plan.links as L };
+  return defineTask<L>(name, "pod", whole, runner);
 }

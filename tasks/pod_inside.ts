@@ -42,6 +42,7 @@ export function insidePod(task: string, options: PodTaskOptions<Links>): Inside<
       kind: "pod",
       manifest: await read(task, typeof make === "function" ? await make(context) : make, container),
       container,
+      everywhere: options.everywhere,
       script,
       entrypoint: wrapped ? undefined : entrypoint,
       environment,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Bytes } from "../../core/bytes.ts";
 import type { RunStatus } from "../executor.ts";
 import type { Judged } from "./status.ts";
 
@@ -21,6 +22,12 @@ export interface Entry {
   container: string;
   merged: boolean;
   headed: boolean;
+  /** Whether it is on every node. */
+  everywhere: boolean;
+  /** Whether this process is ending it. */
+  stopping: boolean;
+  /** What a run on every node had written when it was stopped. */
+  kept: Bytes | undefined;
   /** Whether its pod is gone. */
   gone: boolean;
   /** How it has ended, once it has: that does not change any more. */

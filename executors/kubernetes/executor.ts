@@ -16,8 +16,10 @@ import { type Access, accessOf } from "./access.ts";
 import { Api } from "./api.ts";
 import { eventOf } from "./events.ts";
 import { ApiFault, explain } from "./fault.ts";
-import { nameOf, type Owner } from "./identity.ts";
+import { nameOf, type Owner, readIdentity } from "./identity.ts";
 import { findCluster } from "./kubeconfig.ts";
+import { podsOf, spreadStatus } from "./everywhere.ts";
+import { nodeLogs } from "./node_logs.ts";
 import { logStream } from "./logs.ts";
 import { Nodes } from "./nodes.ts";
 import { checkOptions, type KubernetesExecutorOptions } from "./options.ts";
@@ -180,7 +182,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
   }
 
   async *list(options: CallOptions & { readonly task?: string } = {}): AsyncGenerator<RunStatus, void, void> {
-    const { api, runs } = await this.#it("list runs");
+    const { api, owner, runs } = await this.#it("list runs");
     const action = `list the runs of ${this.name}`;
     const all = runs.all(options.task, options.signal);
     while (true) {
@@ -188,7 +190,14 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
       const next = await this.#told(api.access, action, () => all.next());
       if (next.done) return;
       const { pod, status } = next.value;
-      if (status.state !== "running" || status.waiting === undefined) yield status;
+      const identity = readIdentity(owner, pod);
+      if (status.state === "running" && identity?.everywhere) {
+        yield await this.#told(
+          api.access,
+          action,
+          () => spreadStatus(api, runs, owner.label, pod, identity, status, options.signal),
+        );
+      } else if (status.state !== "running" || status.waiting === undefined) yield status;
       else yield { ...status, waiting: await eventOf(api, pod, options.signal) ?? status.waiting };
     }
   }
@@ -215,18 +224,26 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
   async stop(attempt: Attempt, options: CallOptions & { readonly graceMs: number }): Promise<void> {
     options.signal?.throwIfAborted();
     const action = `stop ${formatAttempt(attempt)} on ${this.name}`;
-    const { api, runs, entry } = await this.#find(attempt, action, options.signal);
+    const { api, owner, runs, entry } = await this.#find(attempt, action, options.signal);
     if (entry === undefined) return;
-    await this.#told(api.access, action, () => stopRun(api, runs, entry, options.graceMs, options.signal));
+    await this.#told(
+      api.access,
+      action,
+      () => stopRun(api, runs, owner.label, entry, options.graceMs, options.signal),
+    );
   }
 
   async logs(attempt: Attempt, options: LogOptions = {}): Promise<ReadableStream<Bytes>> {
     options.signal?.throwIfAborted();
     const action = `read the log of ${formatAttempt(attempt)} on ${this.name}`;
-    const { api, runs, entry } = await this.#find(attempt, action, options.signal);
+    const { api, owner, runs, entry } = await this.#find(attempt, action, options.signal);
     if (entry === undefined) throw this.#unknown("read the log of", attempt);
     const stderr = options.stream === "stderr";
     if (stderr && entry.merged) return new Blob([]).stream();
+    if (entry.everywhere) {
+      const subject = podsOf(api, owner.label, entry.name);
+      return nodeLogs(api, runs, subject, entry, options.follow ?? false, options.signal);
+    }
     return logStream(api, runs, {
       entry,
       stderr,

@@ -24,6 +24,8 @@ export interface Identity {
   readonly container: string;
   /** Whether logs begin with a line that says so; without it a log that was cut cannot be told from a whole one. */
   readonly headed: boolean;
+  /** Whether it is on every node. */
+  readonly everywhere: boolean;
   /** Which call has made it. */
   readonly start: string;
 }
@@ -99,7 +101,7 @@ export async function labelsOf(
  * @returns The annotations.
  */
 export function annotationsOf({ label }: Owner, identity: Identity): Record<string, string> {
-  const { attempt, notes, merged, container, headed, start } = identity;
+  const { attempt, notes, merged, container, headed, everywhere, start } = identity;
   return {
     [`${label}.task`]: attempt.task,
     [`${label}.job`]: attempt.job,
@@ -108,6 +110,7 @@ export function annotationsOf({ label }: Owner, identity: Identity): Record<stri
     [`${label}.notes`]: JSON.stringify(notes),
     [`${label}.container`]: container,
     [`${label}.logs`]: `${merged ? "merged" : "apart"} ${headed ? "headed" : "plain"}`,
+    ...(everywhere && { [`${label}.everywhere`]: "true" }),
     [`${label}.start`]: start,
   };
 }
@@ -140,6 +143,7 @@ export function readIdentity({ label, state }: Owner, pod: Pod): Identity | unde
     merged: logs.includes("merged"),
     container: get("container"),
     headed: logs.includes("headed"),
+    everywhere: get("everywhere") === "true",
     start: get("start"),
   };
 }

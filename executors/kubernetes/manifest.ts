@@ -70,6 +70,7 @@ export async function podOf(order: PodOrder): Promise<Tree> {
     merged: work.mergeStderr,
     container,
     headed: command.headed,
+    everywhere: isEverywhere(work),
     start: order.start,
   };
   if (JSON.stringify(work.notes).length > NOTES) {
@@ -114,6 +115,11 @@ export async function podOf(order: PodOrder): Promise<Tree> {
       ],
     },
   };
+}
+
+/** Whether work is to run on every node. */
+export function isEverywhere(work: ContainerWork | PodWork): boolean {
+  return work.kind === "pod" && work.everywhere === true;
 }
 
 /** Which parts of the Secret are files. */

@@ -6,11 +6,12 @@
 import { sleep, systemClock } from "../../core/clock.ts";
 import type { RunStatus } from "../executor.ts";
 import type { Api } from "./api.ts";
-import { ApiFault, isAway } from "./fault.ts";
+import { ApiFault } from "./fault.ts";
 import { type Ended, type Entry } from "./entry.ts";
 import { type Owner, readIdentity, runOf, selectorOf } from "./identity.ts";
-import { Linked, unless } from "./linked.ts";
+import { unless } from "./linked.ts";
 import type { Pod } from "./objects.ts";
+import { patiently } from "./patience.ts";
 import { judge, type Judged } from "./status.ts";
 import { listing, type Subject, watchAll } from "./watch.ts";
 
@@ -77,6 +78,9 @@ export class Runs {
         container: identity.container,
         merged: identity.merged,
         headed: identity.headed,
+        everywhere: identity.everywhere,
+        stopping: false,
+        kept: undefined,
         gone: false,
         ended: undefined,
         version: 0,
@@ -229,6 +233,16 @@ export class Runs {
     return pod && (this.#entries.get(name) ?? this.seen(pod));
   }
 
+  /** Something without which a run cannot be is missing: it is lost, unless this process is about to start or to end it. */
+  missed(name: string, reason: string): Ended | undefined {
+    const entry = this.#entries.get(name);
+    if (entry === undefined || entry.stopping || this.#starting.has(name)) return entry?.ended;
+    const { attempt, since, where, notes } = entry.judged.status;
+    this.conclude(entry, { attempt, since, where, notes, state: "lost", reason });
+    this.#changed(entry);
+    return entry.ended;
+  }
+
   /** Waits for the next change of a run, or for the watch to fail. */
   changed(entry: Entry, signal?: AbortSignal): Promise<void> {
     const change = new Promise<void>((resolve) => {
@@ -279,18 +293,7 @@ export class Runs {
 
   /** Makes a call again while the apiserver is away, for as long as it may take. */
   async patiently<T>(call: (again: boolean) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const late = performance.now() + this.#patience;
-    this.closing.throwIfAborted();
-    using over = new Linked(signal, this.closing);
-    for (let pause = 50, again = false;; pause = Math.min(pause * 2, 2000), again = true) {
-      try {
-        return await unless(this.closing, call(again));
-      } catch (error) {
-        this.closing.throwIfAborted();
-        if (!isAway(error) || performance.now() > late) throw error;
-        await sleep(systemClock, (error as ApiFault).retryAfterMs ?? pause, over.signal);
-      }
-    }
+    return await patiently(call, this.#patience, this.closing, signal);
   }
 
   /** Ends the watch. Whatever waits ends with an error. */

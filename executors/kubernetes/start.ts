@@ -14,7 +14,8 @@ import type { PodWork } from "../pod_work.ts";
 import type { Api } from "./api.ts";
 import { ApiFault } from "./fault.ts";
 import { nameOf, type Owner, readIdentity } from "./identity.ts";
-import { GATE, podOf, type PodOrder, secretData, secretOf } from "./manifest.ts";
+import { GATE, isEverywhere, podOf, type PodOrder, secretData, secretOf } from "./manifest.ts";
+import { daemonSetOf, spread, standIn } from "./everywhere.ts";
 import type { Pod } from "./objects.ts";
 import type { KubernetesExecutorOptions } from "./options.ts";
 import type { Pace } from "./pace.ts";
@@ -69,9 +70,10 @@ export async function startRun(maker: Maker, run: Start): Promise<void> {
     const data = await secretData(order);
     await maker.pace.turn(signal);
     signal?.throwIfAborted();
-    const pod = await create(maker, run, order, body);
+    const everywhere = isEverywhere(work);
+    const pod = await create(maker, run, order, everywhere ? standIn(body) : body);
     try {
-      await begin(maker, order, pod, data);
+      await begin(maker, order, pod, data, everywhere ? body : undefined);
       signal?.throwIfAborted();
     } catch (error) {
       await remove(maker, pod);
@@ -103,6 +105,7 @@ async function begin(
   order: PodOrder,
   pod: Pod,
   data: Readonly<Record<string, unknown>>,
+  everywhere: Readonly<Record<string, unknown>> | undefined,
 ): Promise<void> {
   runs.seen(pod);
   const body = secretOf(order, data, pod.metadata.uid);
@@ -113,6 +116,7 @@ async function begin(
       if (!(again && error instanceof ApiFault && error.status === 409)) throw error;
     }
   });
+  if (everywhere) await spread(api, runs, daemonSetOf(order, everywhere, pod.metadata.uid));
   const schedulingGates = (pod.spec.schedulingGates ?? []).filter(({ name }) => name !== GATE);
   const ready = await runs.patiently(() =>
     api.call<Pod>({

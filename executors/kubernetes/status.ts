@@ -77,6 +77,11 @@ export function judge(pod: Pod, identity: Identity, starting: boolean): Judged {
     const reason = "its pod was made and never started: whoever did that was cut off";
     return { status: { ...base, state: "lost", reason }, placed, begun: false };
   }
+  // It stands for pods on every node, and never begins itself.
+  if (identity.everywhere) {
+    const where = `daemon set ${pod.metadata.name}`;
+    return { status: { ...base, where, state: "running" }, placed: false, begun: true };
+  }
   return waiting(pod, base, finished, main?.waiting);
 }
 

@@ -9,16 +9,21 @@ import type { Api } from "./api.ts";
 import { ApiFault } from "./fault.ts";
 import { Linked } from "./linked.ts";
 import type { Ended, Entry } from "./entry.ts";
+import { podsOf, withdraw } from "./everywhere.ts";
+import { lastLines } from "./node_logs.ts";
 import type { Runs } from "./runs.ts";
 
 /** How long the end of a killed process may take, in milliseconds. */
 const KILLED = 20_000;
+/** How long the logs of pods that are gone may take to end, in milliseconds. */
+const LAST_LINES = 5_000;
 
 /**
  * Ends a run.
  *
  * @param api Where it is.
  * @param runs Where it is kept.
+ * @param label The word before labels.
  * @param entry Which.
  * @param graceMs How long it may take to leave politely, in milliseconds.
  * @param signal When to stop waiting.
@@ -26,22 +31,51 @@ const KILLED = 20_000;
 export async function stopRun(
   api: Api,
   runs: Runs,
+  label: string,
   entry: Entry,
   graceMs: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (entry.ended) return;
+  if (entry.everywhere) return await stopEverywhere(api, runs, label, entry, graceMs, signal);
   const late = performance.now() + graceMs;
   // What a node says of its containers is a second old: whether one runs is seen by asking it. All are held still until each has its signal, so that
   // no shell tells of the death of its child before its own.
   if (!await tell(api, runs, entry, "STOP TERM CONT", signal)) {
-    if (!entry.judged.begun) return await cancel(api, runs, entry, "it was stopped before it began", signal);
+    if (!entry.judged.begun) {
+      return await cancel(api, runs, entry, "SIGKILL", "it was stopped before it began", signal);
+    }
     await expire(api, runs, entry, signal);
   }
   if (await endsWithin(runs, entry, late - performance.now(), signal)) return;
   await tell(api, runs, entry, "STOP KILL", signal);
   if (await endsWithin(runs, entry, KILLED, signal)) return;
-  await cancel(api, runs, entry, "its node did not confirm its end", signal);
+  await cancel(api, runs, entry, "SIGKILL", "its node did not confirm its end", signal);
+}
+
+/** Its pods first, so that whoever comes after a coordinator which is killed here finds a run whose daemon set is gone. */
+async function stopEverywhere(
+  api: Api,
+  runs: Runs,
+  label: string,
+  entry: Entry,
+  graceMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  entry.stopping = true;
+  using reading = new Linked(signal, runs.closing);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    const subject = podsOf(api, label, entry.name);
+    const last = await runs.patiently(() => lastLines(api, subject, entry, reading.signal), signal);
+    await withdraw(api, runs, subject, entry, graceMs, signal);
+    timer = setTimeout(() => reading.abort(), LAST_LINES);
+    entry.kept = await last();
+    await cancel(api, runs, entry, "SIGTERM", undefined, signal);
+  } finally {
+    clearTimeout(timer);
+    entry.stopping = false;
+  }
 }
 
 /**
@@ -106,7 +140,8 @@ async function cancel(
   api: Api,
   runs: Runs,
   entry: Entry,
-  reason: string,
+  how: string,
+  reason: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { attempt, since, where, notes } = entry.judged.status;
@@ -117,7 +152,7 @@ async function cancel(
     notes,
     state: "finished",
     until: Date.now(),
-    signal: "SIGKILL",
+    signal: how,
     reason,
   };
   runs.conclude(entry, ended);

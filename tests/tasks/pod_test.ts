@@ -4,7 +4,9 @@ import { kubernetesExecutor } from "../../executors/kubernetes/mod.ts";
 import {
   DefinitionError,
   localExecutor,
+  MemoryBlobRepository,
   MemoryMetadataRepository,
+  output,
   type PodManifest,
   podTask,
 } from "../../mod.ts";
@@ -94,4 +96,26 @@ Deno.test("podTask says what is wrong with the rest, or does not compile", () =>
   );
   // @ts-expect-error a pod has a manifest
   assert.throws(() => podTask("t", { done, executor, script: ":", manifest: null }), /that is empty/);
+});
+
+Deno.test("podTask says what a run on every node cannot have", () => {
+  const manifest = { spec: { containers: [main] } };
+  const blobs = new MemoryBlobRepository("blobs");
+  const options = { done, executor, manifest, script: ":", everywhere: true };
+  assert.equal(podTask("t", options).longRunning, true);
+  const wrong = {
+    links: { out: output(blobs) },
+    stdin: blobs,
+    stdout: blobs,
+    longRunning: false,
+    replicas: 2,
+  };
+  assert.throws(() => podTask("t", { ...options, ...wrong }), (error) => {
+    assert(error instanceof DefinitionError);
+    assert.match(error.message, /runs on every node, where none can write the one value of its output out/);
+    for (const word of ["no stdin", "no stdout", "long-running", "no replicas"]) {
+      assert(error.message.includes(word), word);
+    }
+    return true;
+  });
 });

@@ -22,6 +22,7 @@ const identity = {
   merged: true,
   container: "main",
   headed: true,
+  everywhere: false,
   start: "s",
 };
 
