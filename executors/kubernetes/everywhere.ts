@@ -197,7 +197,6 @@ export async function withdraw(
 ): Promise<void> {
   const remove = (path: string, body: Tree): Promise<unknown> =>
     runs.patiently(() => api.find({ method: "DELETE", path, body, signal }), signal);
-  await remove(api.path("daemonsets", entry.pod, APPS), { propagationPolicy: "Background" });
   const removed = new Set<string>();
   const there = new Set<string>();
   const end = async (pod: Pod, seconds: number): Promise<void> => {
@@ -209,9 +208,15 @@ export async function withdraw(
       if (!(error instanceof ApiFault && error.status === 409)) throw error;
     });
   };
+  const polite = Math.max(1, Math.ceil(graceMs / 1000));
+  // Before the daemon set, whose end would give them a time of grace that is not this one. A pod that is leaving is not replaced.
+  for await (const pod of listing<Pod>(api, subject, signal)) {
+    removed.add(pod.metadata.uid);
+    await end(pod, polite);
+  }
+  await remove(api.path("daemonsets", entry.pod, APPS), { propagationPolicy: "Background" });
   using all = new Linked(signal, runs.closing);
   const timer = setTimeout(() => all.abort(LATE), graceMs + KILLED);
-  const polite = Math.max(1, Math.ceil(graceMs / 1000));
   const fail = (error: unknown): void => all.abort(error);
   const done = (): void => {
     if (there.size === 0) all.abort(DONE);
