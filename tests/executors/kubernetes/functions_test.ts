@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
 import {
   functionTask,
+  input,
   MemoryBlobRepository,
   MemoryMetadataRepository,
   moduleBody,
@@ -39,4 +40,31 @@ clusterTest("a body of a module runs in a pod of an image that has Deno", async 
     "RangeError: bad luck",
   ]);
   assert.equal(await to.text("job-0"), "hello");
+});
+
+clusterTest("modules that are too large for a pod fail the job, with what to do", async (place) => {
+  const folder = Deno.makeTempDirSync();
+  place.stack.defer(() => Deno.removeSync(folder, { recursive: true }));
+  Deno.writeTextFileSync(`${folder}/large.ts`, `export const text = "${"x".repeat(1 << 20)}";`);
+  Deno.writeTextFileSync(
+    `${folder}/body.ts`,
+    'import { text } from "./large.ts"; export default () => void text;',
+  );
+  const from = new MemoryBlobRepository("from");
+  await from.put("a", "");
+  const task = functionTask("large", {
+    done: new MemoryMetadataRepository("done"),
+    links: { from: input(from) },
+    executor: kubernetesExecutor(optionsOf(place)),
+    image: denoImage,
+  }, moduleBody<{ default(context: unknown): void }>(`file://${folder}/body.ts`));
+  const state = freshState(place.stack);
+  await using pipeline = new Pipeline({ tasks: [task], state, agent: { hostname: hostAddress } });
+  await pipeline.run().finished;
+  const { reason, error } = await task.outcomes.done.get("a");
+  assert.equal(reason, "failed");
+  assert.match(
+    error!.message,
+    /^Cannot start large\/a .* more than 1048576 bytes together.*put large modules of a body into the image, or on the net$/,
+  );
 });
