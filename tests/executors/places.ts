@@ -1,10 +1,11 @@
 /**
- * The places where the same pipeline runs in the tests of delivery: this machine, a host over SSH, containers that see none of our files.
+ * The places where the same pipeline runs in the tests of delivery: this machine, a host over SSH, containers that see none of our files, pods.
  *
  * @module
  */
 import type { AgentOptions } from "../../tasks/agent_options.ts";
 import { dockerExecutor } from "../../executors/docker/mod.ts";
+import { kubernetesExecutor } from "../../executors/kubernetes/mod.ts";
 import { sshExecutor, type SshExecutorOptions } from "../../executors/ssh/mod.ts";
 import {
   containerTask,
@@ -16,6 +17,8 @@ import {
 } from "../../mod.ts";
 import type { ContainerTaskOptions } from "../../tasks/container.ts";
 import { docker, image, socket } from "./docker/kit.ts";
+import * as kubernetes from "./kubernetes/cluster.ts";
+import { optionsOf } from "./kubernetes/kit.ts";
 import { address, available, Place } from "./ssh/server.ts";
 
 /** A place, and how a script task is made to run there. */
@@ -63,6 +66,25 @@ export const inDocker: Where = {
     ),
 };
 
+/** Pods of a namespace. */
+function onKubernetes(place: kubernetes.Place): Where {
+  return {
+    name: "on Kubernetes",
+    there: kubernetes.available,
+    agent: { hostname: kubernetes.hostAddress },
+    script: <const L extends Links>(name: string, all: Omit<ProcessTaskOptions<L>, "executor">): Task<L> =>
+      containerTask(
+        name,
+        {
+          quota: { cpu: 0 },
+          ...all,
+          executor: kubernetesExecutor(optionsOf(place)),
+          image: kubernetes.denoImage,
+        } as unknown as ContainerTaskOptions<L>,
+      ),
+  };
+}
+
 /** This machine. */
 export const locally: Where = {
   name: "locally",
@@ -78,13 +100,14 @@ export function everywhere(
   body: (where: Where, stack: AsyncDisposableStack, state: string) => Promise<void>,
   also = true,
 ): void {
-  const places: readonly ((place: Place) => Where)[] = [
+  const places: readonly ((place: Place, stack: AsyncDisposableStack) => Where | Promise<Where>)[] = [
     () => locally,
     (place) => overSsh(place),
     () => inDocker,
+    async (_, stack) => onKubernetes(await kubernetes.taken(stack)),
   ];
-  const names = [locally.name, "over SSH", inDocker.name];
-  const there = [true, available, docker.available];
+  const names = [locally.name, "over SSH", inDocker.name, "on Kubernetes"];
+  const there = [true, available, docker.available, kubernetes.available];
   places.forEach((make, i) =>
     Deno.test({
       name: `${name} ${names[i]}`,
@@ -92,7 +115,7 @@ export function everywhere(
       async fn() {
         await using stack = new AsyncDisposableStack();
         const place = new Place(stack);
-        await body(make(place), stack, place.state);
+        await body(await make(place, stack), stack, place.state);
         const left = place.leftovers();
         if (left.length > 0) throw new Error(`left on the host: ${left.join(", ")}`);
       },

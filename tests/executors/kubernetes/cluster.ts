@@ -197,15 +197,28 @@ function register(
     name,
     async fn() {
       await using stack = new AsyncDisposableStack();
-      if (faults.available) {
-        const file = stack.use(await Deno.open(`${config}.lock`, { create: true, write: true }));
-        await file.lock(alone);
-      }
-      const cluster = stack.use(new Cluster());
-      await body({ cluster, namespace: await cluster.namespace(stack), stack });
+      await body(await taken(stack, alone));
     },
   });
 }
+
+/**
+ * Makes a namespace of the cluster for a test.
+ *
+ * @param stack What it holds is undone at the end.
+ * @param alone Whether no other test may use the cluster meanwhile. Default: none that needs it alone.
+ */
+export async function taken(stack: AsyncDisposableStack, alone = false): Promise<Place> {
+  if (faults.available) {
+    const file = stack.use(await Deno.open(`${config}.lock`, { create: true, write: true }));
+    await file.lock(alone);
+  }
+  const cluster = stack.use(new Cluster());
+  return { cluster, namespace: await cluster.namespace(stack), stack };
+}
+
+/** Whether there is a cluster. */
+export const available = kubernetes.available;
 
 /**
  * Brings a fault about, or ends it: `kubernetes.sh` says which there are.
