@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { statusLines } from "../../cli/commands/status.ts";
 import { pad, printable, styles, truncate, widthOf, wrapWords } from "../../cli/ansi.ts";
 import { near } from "../../cli/near.ts";
 import { quote } from "../../cli/program.ts";
@@ -67,4 +68,31 @@ Deno.test("amounts, sizes, words of a shell and paths are written for people", (
   assert.equal(quote("it's"), `'it'\\''s'`);
   assert.equal(quote("a/b.ts"), "a/b.ts");
   assert.equal(near("files /home/me/x/*.txt", "/home/me"), "files ./x/*.txt");
+});
+
+Deno.test("status says where a job of another process runs, and what it waits for", () => {
+  const counts = { waiting: 0, ready: 0, running: 2, retrying: 0, done: 0, failed: 0, blocked: 0 };
+  const run = { replica: 0, attempt: 1, since: Date.now() };
+  const running = [
+    { ...run, job: "emma", where: "pod a", waiting: "no node has \u001b[31mroom" },
+    { ...run, job: "walden", where: "pod b" },
+  ];
+  const status = {
+    name: "p",
+    coordinator: undefined,
+    tasks: [{
+      name: "count",
+      kind: "process",
+      disabled: false,
+      counts,
+      links: [],
+      running,
+      unseen: undefined,
+    }],
+  };
+  const lines = statusLines(status, styles(false), true).filter((line) => line.includes("pod "));
+  assert.deepEqual(lines.map((line) => line.replace(/ [\d.]+m?s /, " TIME ")), [
+    "  running emma  TIME  pod a  no node has \\x1b[31mroom",
+    "  running walden  TIME  pod b",
+  ]);
 });
