@@ -24,6 +24,7 @@ async function copied(
   for (const key of ["emma", "moby-dick"]) await texts.put(key, `the text of ${key}`);
   const task = containerTask("copy", {
     done: new MemoryMetadataRepository("done"),
+    quota: { cpu: 0 },
     links: { texts: input(texts), copies: output(copies) },
     executor: kubernetesExecutor(optionsOf(place)),
     image: denoImage,

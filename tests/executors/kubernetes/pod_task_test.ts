@@ -20,6 +20,7 @@ clusterTest("podTask reads and writes links in one container of a pod of several
   for (const key of ["emma", "moby-dick"]) await texts.put(key, `the text of ${key}`);
   const task = podTask("copy", {
     done: new MemoryMetadataRepository("done"),
+    quota: { cpu: 0 },
     links: { texts: input(texts), copies: output(copies) },
     executor: kubernetesExecutor(optionsOf(place)),
     manifest: ({ job, texts }) => `
@@ -68,6 +69,7 @@ clusterTest("podTask fails jobs whose manifests are wrong, each with what is wro
   await manifests.put("good", `{ spec: { containers: [{ name: main, image: "${image}" }] } }`);
   const task = podTask("made", {
     done,
+    quota: { cpu: 0 },
     links: { manifests: input(manifests, { as: "key" }) },
     executor: kubernetesExecutor(optionsOf(place)),
     manifest: ({ job }) => manifests.text(job),
