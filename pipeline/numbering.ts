@@ -11,7 +11,8 @@ import type { KeySpace } from "./key_space.ts";
 export class Numbering {
   readonly #keys: KeySpace;
   readonly #done = Promise.withResolvers<void>();
-  #found: Key[] = [];
+  /** Most keys are found by several listings, and are sorted once. */
+  #found = new Set<Key>();
   #missing: number;
 
   /**
@@ -30,7 +31,7 @@ export class Numbering {
    * @returns When all are numbered.
    */
   async found(keys: readonly Key[]): Promise<void> {
-    for (const key of keys) this.#found.push(key);
+    for (const key of keys) this.#found.add(key);
     this.leave();
     await this.#done.promise;
   }
@@ -38,9 +39,8 @@ export class Numbering {
   /** A listing has ended without having found anything new. */
   leave(): void {
     if (--this.#missing > 0) return;
-    this.#found.sort();
-    for (const key of this.#found) this.#keys.id(key);
-    this.#found = [];
+    for (const key of [...this.#found].sort()) this.#keys.id(key);
+    this.#found.clear();
     this.#done.resolve();
   }
 }
