@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { runAll } from "../pipeline/kit.ts";
 import { type Contained, marking } from "./contained_coordinator.ts";
 import { containersOf, docker, image, socket } from "./docker/kit.ts";
+import { killIfThere } from "./children.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 3);
@@ -24,7 +25,7 @@ async function survives(where: Contained, ms: number, left: (state: string) => P
     const reader = child.stdout.getReader();
     await reader.read();
     await new Promise((resolve) => setTimeout(resolve, ms));
-    child.kill("SIGKILL");
+    killIfThere(child);
     await reader.cancel();
     await child.status;
     const { summary, events } = await runAll(pipeline);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { seededRandom } from "../../core/random.ts";
 import type { RunStatus } from "../../executors/executor.ts";
 import { localExecutor } from "../../executors/local.ts";
+import { killIfThere } from "./children.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 40);
@@ -44,7 +45,7 @@ async function killOne(state: string, round: number, ms: number): Promise<void> 
   const reader = child.stdout.getReader();
   await reader.read();
   await new Promise((resolve) => setTimeout(resolve, ms));
-  child.kill("SIGKILL");
+  killIfThere(child);
   await reader.cancel();
   await child.status;
 }

@@ -1,6 +1,7 @@
 import { localExecutor } from "../../executors/local.ts";
 import { fakeExecutor } from "../../testing/fake_executor.ts";
 import { testExecutor } from "../../testing/executor_suite.ts";
+import { childrenGone } from "./children.ts";
 
 /** Names of what is left of runs in a state folder. */
 function leftovers(state: string): string[] {
@@ -14,6 +15,7 @@ testExecutor("localExecutor()", {
   make(stack) {
     const state = Deno.makeTempDirSync();
     stack.defer(() => Deno.removeSync(state, { recursive: true }));
+    if (Deno.build.os === "linux") stack.defer(() => childrenGone(state));
     return { executor: localExecutor(), state, leftovers: () => leftovers(state) };
   },
   reopen: () => localExecutor(),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
 import { clusterTest, image, type Place } from "./cluster.ts";
 import { freshState, optionsOf } from "./kit.ts";
+import { killIfThere } from "../children.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 3);
@@ -19,7 +20,7 @@ async function killOne(place: Place, state: string, round: number, ms: number): 
   const reader = child.stdout.getReader();
   await reader.read();
   await new Promise((resolve) => setTimeout(resolve, ms));
-  child.kill("SIGKILL");
+  killIfThere(child);
   await reader.cancel();
   await child.status;
 }

@@ -13,6 +13,7 @@ import { runAll } from "../../pipeline/kit.ts";
 import { copying } from "./delivery_coordinator.ts";
 import { OwnServer, until } from "./own_server.ts";
 import { address, Place, sshTest } from "./server.ts";
+import { killIfThere } from "../children.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 5);
@@ -43,7 +44,7 @@ async function killed(
   const reader = child.stdout.getReader();
   await reader.read();
   await when();
-  child.kill("SIGKILL");
+  killIfThere(child);
   await reader.cancel();
   await child.status;
 }

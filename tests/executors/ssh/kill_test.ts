@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { address, Place, sshTest } from "./server.ts";
+import { killIfThere } from "../children.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 5);
@@ -22,7 +23,7 @@ async function killOne(place: Place, round: number, ms: number): Promise<void> {
   const reader = child.stdout.getReader();
   await reader.read();
   await new Promise((resolve) => setTimeout(resolve, ms));
-  child.kill("SIGKILL");
+  killIfThere(child);
   await reader.cancel();
   await child.status;
 }
