@@ -174,6 +174,7 @@ export class LocalRuns {
       }
       const { record } = stored;
       if (own && !own.over) return this.#running(attempt, stored, own);
+      if (own && (record === undefined || record === "begun")) return this.#neverBegun(attempt, stored);
       if (typeof record === "object" && record.code !== undefined) {
         return this.#finished(name, attempt, stored, record, own);
       }
@@ -206,6 +207,12 @@ export class LocalRuns {
       if (gone === undefined) return this.#running(attempt, stored, own);
       if (gone !== "finished") return { ...this.#base(attempt, stored), state: "lost", reason: gone };
     }
+  }
+
+  /** A run of this process that no shell could claim, and that none will any more. */
+  #neverBegun(attempt: Attempt, stored: StoredRun): RunStatus {
+    const reason = this.store.full() ?? "its shell was killed, or could write nothing into its folder";
+    return { ...this.#base(attempt, stored), state: "lost", reason: `it has not begun: ${reason}` };
   }
 
   /** Why a run without an end is no longer there; nothing when it is, `"finished"` when it has ended meanwhile. */
@@ -260,12 +267,15 @@ export class LocalRuns {
   ): RunStatus {
     const code = record.code!;
     const bySignal = code > 128 && code < 128 + 65 && !this.store.leftWithCode(name);
+    // What a script says of a full disk has no room there either.
+    const full = code !== 0 && own && this.store.isSilent(name) ? this.store.full() : undefined;
     return {
       ...this.#base(attempt, stored),
       state: "finished",
       until: stored.touched,
       ...(bySignal ? { signal: signalName(code - 128) } : { exitCode: code }),
       resources: { ...record.resources, ...(own?.peak ? { peakMemoryBytes: own.peak } : {}) },
+      ...(full && { reason: `the script left with code ${code} and nothing in its log: ${full}` }),
     };
   }
 

@@ -8,8 +8,9 @@
  */
 import { type Attempt, formatAttempt } from "../core/attempt.ts";
 import { type Bytes, encodeText } from "../core/bytes.ts";
-import { advice, classifySystemError, ExecutorError } from "../core/errors.ts";
+import { ExecutorError } from "../core/errors.ts";
 import { isKey } from "../core/key.ts";
+import { localError, whetherFull } from "./local_error.ts";
 import { type JobHead, jobHead, jobText, parseRecord, type RunRecord, VOID } from "./local_wrapper.ts";
 import { isCoordinator, type OwnIdentity } from "./process_identity.ts";
 
@@ -234,6 +235,11 @@ export class RunStore {
     return tryRead(`${this.root}/${name}/code`) !== undefined;
   }
 
+  /** Whether a run has written nothing. */
+  isSilent(name: string): boolean {
+    return ["stdout", "stderr"].every((stream) => !tryRead(`${this.root}/${name}/${stream}`));
+  }
+
   /**
    * Takes a run that nobody has claimed, so that it never runs.
    *
@@ -247,8 +253,17 @@ export class RunStore {
     } catch (error) {
       if (error instanceof Deno.errors.AlreadyExists) return false;
       if (error instanceof Deno.errors.NotFound) return true;
-      throw error;
+      throw localError(`take over the run ${name}`, error, "io", this.root);
     }
+  }
+
+  /**
+   * What to say of a disk that has no room for a file of one block more: most of what a run does in its folder fails then, without a word.
+   *
+   * @returns A clause that names the folder; nothing when there is room, or when that cannot be told.
+   */
+  full(): string | undefined {
+    return whetherFull(this.root, this.#staging());
   }
 
   /** Writes the end of a run whose watching shell was ended together with it. */
@@ -324,22 +339,4 @@ export class RunStore {
       }
     }
   }
-}
-
-/**
- * The error for trouble with files or processes of this machine.
- *
- * @param action What could not be done.
- * @param error What was thrown.
- * @param fallback The code when the error does not tell one.
- * @returns The error for a user.
- */
-export function localError(action: string, error: unknown, fallback: "io" | "cannot-start"): unknown {
-  if (error instanceof ExecutorError || (error as Error)?.name === "AbortError") return error;
-  const code = classifySystemError(error) ?? fallback;
-  return new ExecutorError(
-    code === "denied" || code === "no-space" ? code : fallback,
-    `Cannot ${action}: ${error instanceof Error ? error.message : String(error)}${advice(code)}`,
-    { operation: action.split(" ")[0]!, cause: error },
-  );
 }

@@ -8,11 +8,12 @@ import type { Bytes } from "../core/bytes.ts";
 import { ExecutorError } from "../core/errors.ts";
 import { checkKey } from "../core/key.ts";
 import type { CallOptions, Executor, LogOptions, ProcessWork, RunStatus, StartOptions } from "./executor.ts";
+import { localError } from "./local_error.ts";
 import { interpreterOf } from "./local_interpreter.ts";
 import { followFile } from "./local_logs.ts";
 import { LocalRuns } from "./local_runs.ts";
 import { endSession } from "./local_stop.ts";
-import { localError, RunStore } from "./local_store.ts";
+import { RunStore } from "./local_store.ts";
 import { ownIdentity } from "./process_identity.ts";
 
 /** What can be asked of an executor; what it is aside. */
@@ -60,7 +61,7 @@ export class LocalWork implements Calls {
       await open.runs;
     } catch (error) {
       if (this.#open === open) this.#open = undefined;
-      throw localError(`open executor ${this.name} with its state in ${state}`, error, "io");
+      throw localError(`open executor ${this.name} with its state in ${state}`, error, "io", state);
     }
   }
 
@@ -93,12 +94,11 @@ export class LocalWork implements Calls {
       const runs = await this.#runs("probe");
       await runs.store.prepare();
       await runs.warm();
-      return { healthy: true };
+      const reason = runs.store.full();
+      return reason === undefined ? { healthy: true } : { healthy: false, reason };
     } catch (error) {
-      return {
-        healthy: false,
-        reason: (localError(`start processes`, error, "cannot-start") as Error).message,
-      };
+      const told = localError("start processes", error, "cannot-start", this.#open?.state ?? "");
+      return { healthy: false, reason: (told as Error).message };
     }
   }
 
@@ -123,7 +123,7 @@ export class LocalWork implements Calls {
     } catch (error) {
       if (options.signal?.aborted) throw options.signal.reason;
       throw runs.store.gone(subject, this.name) ??
-        localError(`start ${subject} on ${this.name}`, error, "cannot-start");
+        localError(`start ${subject} on ${this.name}`, error, "cannot-start", runs.store.root);
     }
   }
 

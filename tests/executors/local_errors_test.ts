@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { type ErrorCode, isDatataskError } from "../../core/errors.ts";
 import type { Executor, ProcessWork } from "../../executors/executor.ts";
 import { localExecutor } from "../../executors/local.ts";
-import { localError } from "../../executors/local_store.ts";
 
 const attempt = { task: "work", job: "one", replica: 0, attempt: 1 };
 const work = (script: string, environment: Record<string, string> = {}): ProcessWork => ({
@@ -151,15 +150,60 @@ Deno.test("localExecutor() says that its folder was deleted, and blames no scrip
     );
   }));
 
-Deno.test("localExecutor() says that the disk is full, and what to do", () => {
-  const full = Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
-  const error = localError("start work/one on local", full, "cannot-start");
-  assert(isDatataskError(error, "no-space"));
-  assert.match(
-    error.message,
-    /^Cannot start work\/one on local: No space left on device \(os error 28\); free some space/,
-  );
+/** The room that is left on a disk, in blocks, and what becomes of a run there. */
+const FULL: readonly (readonly [left: number, used: boolean, state: string, reason: RegExp])[] = [
+  [0, false, "refused", /^Cannot start work\/one on local: the disk that holds .*\/runs is full; free some/],
+  [1, false, "lost", /^it has not begun: the disk that holds .*\/runs is full; free some space there, or/],
+  [0, true, "lost", /^it has not begun: the disk that holds .*\/runs is full; free some space there, or/],
+  [
+    2,
+    false,
+    "finished",
+    /^the script left with code 1 and nothing in its log: the disk that holds .*\/runs is full; free/,
+  ],
+];
+
+Deno.test("localExecutor() says that the disk is full, where, and what to do, and goes on when there is room", async (t) => {
+  for (const [left, used, state, reason] of FULL) {
+    const root = Deno.makeTempDirSync();
+    const mount = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", root];
+    const { success } = await new Deno.Command("mount", { args: mount, stderr: "null" }).output();
+    const name = `${left} blocks left${used ? ", in the folder of an earlier run" : ""}: ${state}`;
+    await t.step({ name, ignore: !success, fn: () => onSmallDisk(root, left, used, state, reason) });
+    if (success) await new Deno.Command("umount", { args: ["-l", root] }).output();
+    Deno.removeSync(root);
+  }
 });
+
+async function onSmallDisk(root: string, left: number, used: boolean, state: string, reason: RegExp) {
+  const executor = localExecutor();
+  await executor.open({ state: root });
+  const run = async (job: string) => {
+    await executor.start({ ...attempt, job }, work("echo said"), { quota: {} });
+    return await executor.wait({ ...attempt, job });
+  };
+  if (used) {
+    await run("zero");
+    await executor.forget({ ...attempt, job: "zero" });
+  }
+  Deno.writeFileSync(`${root}/reserve`, new Uint8Array(4096 * left));
+  await new Deno.Command("sh", { args: ["-c", `cat /dev/zero >${root}/filler`], stderr: "null" }).output();
+  Deno.removeSync(`${root}/reserve`);
+  if (state === "refused") await says("no-space", reason, () => run("one"));
+  else {
+    const status = await run("one");
+    assert.equal(status.state, state);
+    assert.match(status.reason ?? "", reason);
+    // The next attempt gets another folder, whatever has become of this one.
+    assert.match((await executor.probe()).reason ?? "", /^the disk that holds .*\/runs is full; free/);
+    await executor.forget({ ...attempt, job: "one" });
+  }
+  Deno.removeSync(`${root}/filler`);
+  assert.deepEqual(await executor.probe(), { healthy: true });
+  const status = await run("one");
+  assert(status.state === "finished" && status.exitCode === 0);
+  await executor.close();
+}
 
 for (
   const [missing, flags, message] of [
