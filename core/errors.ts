@@ -110,6 +110,23 @@ export class DefinitionError extends DatataskError {
   }
 }
 
+/**
+ * Makes something of what a user has written. What is wrong with it is shown at the line that called, which is where it is to be corrected,
+ * and not within this library: a program that defines what is wrong is ended by Deno, which prints that line.
+ *
+ * @param called The function or the class that the user has called, and that calls this.
+ * @param make Makes it.
+ * @returns What was made.
+ */
+export function definedBy<T>(called: (...args: never[]) => unknown, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (isDatataskError(error, "invalid-definition")) Error.captureStackTrace(error, called);
+    throw error;
+  }
+}
+
 /** The command line was wrong, or a name on it is unknown: exit code 2. */
 export class UsageError extends DatataskError {
   /**

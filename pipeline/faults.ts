@@ -35,9 +35,11 @@ export function faultsOf({ name, tasks, state, resources, agent }: Definition): 
     );
   }
   if (agent) faults.push(...agentFaults(agent));
+  const twice = new Set(tasks.filter((task, at) => tasks.indexOf(task) < at));
+  faults.push(...[...twice].map(({ name }) => `Task ${name} is given twice; give it once`));
   const names = new Set<string>();
   const outcomes = new Map<string, Task>();
-  for (const task of tasks) {
+  for (const task of new Set(tasks)) {
     if (names.has(task.name)) {
       faults.push(`There are two tasks named ${task.name}; give one of them another name`);
     }

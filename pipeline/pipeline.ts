@@ -7,7 +7,7 @@
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Bytes } from "../core/bytes.ts";
-import { DatataskError, DefinitionError, describeError, UsageError } from "../core/errors.ts";
+import { DatataskError, definedBy, DefinitionError, describeError, UsageError } from "../core/errors.ts";
 import { checkKey, type Key } from "../core/key.ts";
 import { parseQuota, type Quota, type QuotaInit } from "../core/quota.ts";
 import type { Random } from "../core/random.ts";
@@ -119,15 +119,13 @@ export class Pipeline implements AsyncDisposable {
     this.name = init.name ?? "pipeline";
     this.session = init.session ?? new Session();
     this.state = init.state === null ? undefined : `${pathOf(init.state ?? "./.datatask")}/${this.name}`;
-    this.#resources = parseQuota(init.resources ?? {}, "resources");
-    const faults = faultsOf({
-      name: this.name,
-      tasks,
-      state: this.state,
-      resources: this.#resources,
-      agent: init.agent,
+    const { name, state } = this;
+    this.#resources = definedBy(Pipeline as never, () => {
+      const resources = parseQuota(init.resources ?? {}, "resources");
+      const faults = faultsOf({ name, tasks, state, resources, agent: init.agent });
+      if (faults.length > 0) throw new DefinitionError(faults);
+      return resources;
     });
-    if (faults.length > 0) throw new DefinitionError(faults);
     this.tasks = new Map(tasks.map((task) => [task.name, task]));
     Object.defineProperty(this, BRAND, { value: true });
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DefinitionError } from "../core/errors.ts";
+import { definedBy, DefinitionError } from "../core/errors.ts";
 import type { ContainerMount, ContainerWork, PullPolicy } from "../executors/container_work.ts";
 import type { Executor } from "../executors/executor.ts";
 import type { Links } from "./link.ts";
@@ -99,14 +99,16 @@ export function containerTask<const L extends Links = Record<never, never>>(
   name: string,
   options: ContainerTaskOptions<L>,
 ): Task<L> {
-  const plain = options as unknown as ContainerTaskOptions<Links>;
-  check(name, plain);
-  const wanted = { kind: "container", work: "containers", such: "dockerExecutor()" };
-  const plan = scriptPlan(name, plain, options.executor, wanted);
-  const { executor } = options;
-  const runner = scriptRunner(executor, async () => {
-    const { insideContainer } = await import("./container_inside.ts");
-    return { ...plan, executor, inside: insideContainer(plain), together: true };
+  return definedBy(containerTask, () => {
+    const plain = options as unknown as ContainerTaskOptions<Links>;
+    check(name, plain);
+    const wanted = { kind: "container", work: "containers", such: "dockerExecutor()" };
+    const plan = scriptPlan(name, plain, options.executor, wanted);
+    const { executor } = options;
+    const runner = scriptRunner(executor, async () => {
+      const { insideContainer } = await import("./container_inside.ts");
+      return { ...plan, executor, inside: insideContainer(plain), together: true };
+    });
+    return defineTask<L>(name, "container", { ...options, links: plan.links as L }, runner);
   });
-  return defineTask<L>(name, "container", { ...options, links: plan.links as L }, runner);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Attempt, StopError, type StopReason } from "../core/attempt.ts";
+import { definedBy } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { Quota } from "../core/quota.ts";
 import type { Bound } from "./bound.ts";
@@ -103,19 +104,21 @@ export function functionTask<L extends Links>(
   options: FunctionTaskOptions<L> | ModuleTaskOptions<L> | ModuleContainerOptions<L>,
   body: ((context: never) => unknown) | ModuleBody<never>,
 ): Task<L> {
-  const own = isModuleBody(body) ? inThisProcess(body) : body;
-  const elsewhere = isModuleBody(body)
-    ? moduleRunner(name, options as ModuleTaskOptions<L>, body, () => task.links)
-    : undefined;
-  const runner: FunctionRunner = elsewhere ?? {
-    pool: (options as FunctionTaskOptions<L>).pool ?? inProcess,
-    defaultQuota: {},
-    body: own,
-    run: (attempt, context) =>
-      runBody(attempt, context, task.links, own as (context: FunctionContext) => unknown),
-  };
-  const task = defineTask(name, "function", options, runner);
-  return task;
+  return definedBy(functionTask, () => {
+    const own = isModuleBody(body) ? inThisProcess(body) : body;
+    const elsewhere = isModuleBody(body)
+      ? moduleRunner(name, options as ModuleTaskOptions<L>, body, () => task.links)
+      : undefined;
+    const runner: FunctionRunner = elsewhere ?? {
+      pool: (options as FunctionTaskOptions<L>).pool ?? inProcess,
+      defaultQuota: {},
+      body: own,
+      run: (attempt, context) =>
+        runBody(attempt, context, task.links, own as (context: FunctionContext) => unknown),
+    };
+    const task = defineTask(name, "function", options, runner);
+    return task;
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DefinitionError } from "../core/errors.ts";
+import { definedBy, DefinitionError } from "../core/errors.ts";
 import type { Executor } from "../executors/executor.ts";
 import type { PodManifest, PodWork } from "../executors/pod_work.ts";
 import type { Links } from "./link.ts";
@@ -96,15 +96,17 @@ export function podTask<const L extends Links = Record<never, never>>(
   name: string,
   options: PodTaskOptions<L>,
 ): Task<L> {
-  const plain = options as unknown as PodTaskOptions<Links>;
-  check(name, plain);
-  const wanted = { kind: "pod", work: "pods", such: "kubernetesExecutor()" };
-  const plan = scriptPlan(name, plain, options.executor, wanted);
-  const { executor } = options;
-  const runner = scriptRunner(executor, async () => {
-    const { insidePod } = await import("./pod_inside.ts");
-    return { ...plan, executor, inside: insidePod(name, plain), together: true };
+  return definedBy(podTask, () => {
+    const plain = options as unknown as PodTaskOptions<Links>;
+    check(name, plain);
+    const wanted = { kind: "pod", work: "pods", such: "kubernetesExecutor()" };
+    const plan = scriptPlan(name, plain, options.executor, wanted);
+    const { executor } = options;
+    const runner = scriptRunner(executor, async () => {
+      const { insidePod } = await import("./pod_inside.ts");
+      return { ...plan, executor, inside: insidePod(name, plain), together: true };
+    });
+    const whole = { ...options, ...(options.everywhere && { longRunning: true }), links: plan.links as L };
+    return defineTask<L>(name, "pod", whole, runner);
   });
-  const whole = { ...options, ...(options.everywhere && { longRunning: true }), links: plan.links as L };
-  return defineTask<L>(name, "pod", whole, runner);
 }

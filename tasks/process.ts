@@ -5,7 +5,7 @@
  */
 import { type Codec, json } from "../core/codec.ts";
 import { type Duration, parseDuration } from "../core/duration.ts";
-import { DefinitionError } from "../core/errors.ts";
+import { definedBy, DefinitionError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import { parseQuantity, type Quota } from "../core/quota.ts";
 import type { Executor, ProcessWork } from "../executors/executor.ts";
@@ -157,12 +157,14 @@ export function processTask<const L extends Links = Record<never, never>>(
   name: string,
   options: ProcessTaskOptions<L>,
 ): Task<L> {
-  const wanted: Wanted = { kind: "process", work: "processes", such: "localExecutor()" };
-  const plan = scriptPlan(name, options as unknown as ProcessTaskOptions<Links>, options.executor, wanted);
-  const executor = options.executor ?? localExecutor();
-  const inside: Inside<ProcessWork> = { seen: (placed) => placed, work: ({ process }) => process };
-  const runner = scriptRunner(executor, () => ({ ...plan, executor, inside, together: false }));
-  return defineTask<L>(name, "process", { ...options, links: plan.links as L }, runner);
+  return definedBy(processTask, () => {
+    const wanted: Wanted = { kind: "process", work: "processes", such: "localExecutor()" };
+    const plan = scriptPlan(name, options as unknown as ProcessTaskOptions<Links>, options.executor, wanted);
+    const executor = options.executor ?? localExecutor();
+    const inside: Inside<ProcessWork> = { seen: (placed) => placed, work: ({ process }) => process };
+    const runner = scriptRunner(executor, () => ({ ...plan, executor, inside, together: false }));
+    return defineTask<L>(name, "process", { ...options, links: plan.links as L }, runner);
+  });
 }
 
 /**

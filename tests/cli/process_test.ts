@@ -96,6 +96,30 @@ Deno.test("main() makes a program of a pipeline, and sets its exit code", () =>
     ]);
   }));
 
+Deno.test("a program that defines what is wrong is ended with what is wrong and the line of its author, and no other", () =>
+  withPipeline(1, async (dir) => {
+    const text = await Deno.readTextFile(`${dir}/pipeline.ts`);
+    const wrong = {
+      'functionTask("co py", {': [/Task name "co py" is not valid; use letters, .*\n/, "functionTask("],
+      "{ tasks: [copy, copy] }": [/Task copy is given twice; give it once\n/, "new Pipeline("],
+    } as const;
+    for (const [change, [message, culprit]] of Object.entries(wrong)) {
+      const changed = text.replace(
+        change.startsWith("{") ? "{ tasks: [copy] }" : /functionTask\("copy", \{/,
+        change,
+      );
+      await Deno.writeTextFile(`${dir}/pipeline.ts`, changed);
+      const { code, out, err } = await ended(deno(dir, "-A", "pipeline.ts", "run"));
+      assert.deepEqual([code, out], [1, ""]);
+      const [first, line, caret, ...frames] = err.trimEnd().split("\n");
+      assert.match(`${first}\n`, message);
+      assert.equal(line!.slice(caret!.indexOf("^")).slice(0, culprit.length), culprit);
+      assert.deepEqual(frames.map((frame) => frame.replace(/:\d+:\d+$/, "")), [
+        `    at file://${dir}/pipeline.ts`,
+      ]);
+    }
+  }));
+
 Deno.test("a missing permission is named with its flag", () =>
   withPipeline(1, async (dir) => {
     const none = await ended(deno(dir, "--no-prompt", CLI, "status"));

@@ -58,6 +58,8 @@ Deno.test("Two tasks cannot share failures or attempts, nor one store under laye
   assert.throws(() => inMemory([make("x", shared), make("y", shared.with(observed(() => {})))]), {
     message: clash,
   });
+  const same = make("x", other());
+  assert.throws(() => inMemory([same, same, same]), { message: "Task x is given twice; give it once" });
   assert.throws(() => inMemory([make("x", { success: shared, failed: shared, attempts: other() })]), {
     message:
       "Task x keeps outcomes of two kinds in one repository, shared; give { success, failed, attempts } a repository each",
