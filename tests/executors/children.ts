@@ -3,6 +3,42 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
+
+/**
+ * Runs a coordinator as a process of its own, and kills it at some instant after it has told that it has begun.
+ *
+ * @param program Its module, which prints a line when it has begun.
+ * @param args What it is told.
+ * @param instant How many milliseconds later it is killed, or what is waited for before.
+ * @returns Whether it was killed: it may have come to its end before.
+ * @throws {AssertionError} When it never began, or failed before it was killed.
+ */
+export async function killCoordinator(
+  program: URL,
+  args: readonly string[],
+  instant: number | (() => Promise<void>),
+): Promise<boolean> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", program.pathname, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  const { done } = await reader.read();
+  if (!done) {
+    if (typeof instant === "number") await new Promise((resolve) => setTimeout(resolve, instant));
+    else await instant();
+    killIfThere(child);
+  }
+  await reader.cancel();
+  const { signal, code } = await child.status;
+  assert(!done, `the coordinator ended with code ${code} before it had begun`);
+  if (signal === "SIGKILL") return true;
+  assert.equal(code, 0, "the coordinator failed before it was killed");
+  return false;
+}
 
 /**
  * Kills a coordinator at a random instant: it may have ended by itself just before.

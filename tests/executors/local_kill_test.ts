@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { seededRandom } from "../../core/random.ts";
 import type { RunStatus } from "../../executors/executor.ts";
 import { localExecutor } from "../../executors/local.ts";
-import { killIfThere } from "./children.ts";
+import { killCoordinator } from "./children.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 40);
@@ -26,28 +26,6 @@ async function until(what: string, holds: () => boolean): Promise<void> {
     assert(performance.now() < late, `${what}: not after 20 s`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-}
-
-async function killOne(state: string, round: number, ms: number): Promise<void> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--no-check",
-      new URL("killed_coordinator.ts", import.meta.url).pathname,
-      state,
-      `${round}`,
-    ],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const reader = child.stdout.getReader();
-  await reader.read();
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  killIfThere(child);
-  await reader.cancel();
-  await child.status;
 }
 
 /** What a fresh coordinator makes of it: every run is decided, none is stuck, all can be forgotten. */
@@ -78,11 +56,12 @@ Deno.test({
   ignore: Deno.build.os !== "linux",
   fn: async () => {
     const state = Deno.makeTempDirSync();
+    const program = new URL("killed_coordinator.ts", import.meta.url);
     const random = seededRandom(Number(Deno.env.get("DATATASK_SEED") ?? Date.now() % 1000));
     try {
       let adopted = 0;
       for (let round = 0; round < KILLS; round++) {
-        await killOne(state, round, random() * 60);
+        await killCoordinator(program, [state, `${round}`], random() * 60);
         adopted += (await recover(state)).length;
         const marks = Deno.readTextFileSync(`${state}/marks`).trim().split("\n");
         assert.equal(new Set(marks).size, marks.length, "a run was executed twice");

@@ -10,10 +10,10 @@ import {
 } from "../../../mod.ts";
 import { sshExecutor, type SshExecutorOptions } from "../../../executors/ssh/mod.ts";
 import { runAll } from "../../pipeline/kit.ts";
+import { killCoordinator } from "../children.ts";
 import { copying } from "./delivery_coordinator.ts";
 import { OwnServer, until } from "./own_server.ts";
 import { address, Place, sshTest } from "./server.ts";
-import { killIfThere } from "../children.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 5);
@@ -21,33 +21,7 @@ const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 5);
 /** How many jobs there are. */
 const JOBS = 4;
 
-async function killed(
-  place: Place,
-  options: SshExecutorOptions,
-  pause: string,
-  when: () => Promise<void>,
-): Promise<void> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--no-check",
-      new URL("delivery_coordinator.ts", import.meta.url).pathname,
-      place.state,
-      JSON.stringify(options),
-      pause,
-    ],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const reader = child.stdout.getReader();
-  await reader.read();
-  await when();
-  killIfThere(child);
-  await reader.cancel();
-  await child.status;
-}
+const COORDINATOR = new URL("delivery_coordinator.ts", import.meta.url);
 
 async function books(
   place: Place,
@@ -64,14 +38,15 @@ async function books(
 }
 
 sshTest(`scripts over SSH are adopted in any phase and published once, ${KILLS} times`, async () => {
+  let killed = 0;
   for (let round = 0; round < KILLS; round++) {
     await using inner = new AsyncDisposableStack();
     const place = new Place(inner);
     const options = { ...address, root: place.root };
     const { pipeline, books: repository, copies, done } = copying(place.state, options, "sleep 0.3");
     const all = await books(place, repository);
-    const ms = round * 400 + Math.random() * 400;
-    await killed(place, options, "sleep 0.3", () => new Promise((resolve) => setTimeout(resolve, ms)));
+    const args = [place.state, JSON.stringify(options), "sleep 0.3"];
+    if (await killCoordinator(COORDINATOR, args, (round % 5) * 400 + Math.random() * 400)) killed++;
     const { summary, events } = await runAll(pipeline);
     const text = JSON.stringify(events);
     assert.equal(summary.failed, 0, text);
@@ -85,6 +60,7 @@ sshTest(`scripts over SSH are adopted in any phase and published once, ${KILLS} 
     assert.deepEqual(marks, Array.from({ length: JOBS }, (_, n) => `job-${n}`), "a script was run twice");
     assert.deepEqual(place.leftovers(), []);
   }
+  assert(killed > 0, "the coordinator was always over before it was killed");
 });
 
 sshTest("scripts over SSH outlive a coordinator that is killed, and hand over to the next", async (stack) => {
@@ -93,12 +69,8 @@ sshTest("scripts over SSH outlive a coordinator that is killed, and hand over to
   const gate = `until [ -e '${place.state}/go' ]; do sleep 0.05; done`;
   const { pipeline, books: repository, copies } = copying(place.state, options, gate);
   await books(place, repository);
-  await killed(
-    place,
-    options,
-    gate,
-    () => until("a script runs", () => Deno.readTextFileSync(`${place.state}/marks`) !== ""),
-  );
+  const runs = () => until("a script runs", () => Deno.readTextFileSync(`${place.state}/marks`) !== "");
+  assert(await killCoordinator(COORDINATOR, [place.state, JSON.stringify(options), gate], runs));
   Deno.writeTextFileSync(`${place.state}/go`, "");
   const { summary, events } = await runAll(pipeline);
   assert.equal(summary.failed, 0, JSON.stringify(events));

@@ -1,38 +1,17 @@
 import assert from "node:assert/strict";
+import { killCoordinator } from "../children.ts";
 import { address, Place, sshTest } from "./server.ts";
-import { killIfThere } from "../children.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 5);
 
-async function killOne(place: Place, round: number, ms: number): Promise<void> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "-A",
-      "--no-check",
-      new URL("killed_coordinator.ts", import.meta.url).pathname,
-      place.state,
-      `${round}`,
-      JSON.stringify({ ...address, root: place.root }),
-    ],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const reader = child.stdout.getReader();
-  await reader.read();
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  killIfThere(child);
-  await reader.cancel();
-  await child.status;
-}
-
 sshTest(`sshExecutor() decides every run after its coordinator was killed, ${KILLS} times`, async (stack) => {
   const place = new Place(stack);
+  const program = new URL("killed_coordinator.ts", import.meta.url);
+  const options = JSON.stringify({ ...address, root: place.root });
   let adopted = 0;
   for (let round = 0; round < KILLS; round++) {
-    await killOne(place, round, Math.random() * 100);
+    await killCoordinator(program, [place.state, `${round}`, options], Math.random() * 100);
     await using inner = new AsyncDisposableStack();
     const executor = await place.opened(inner);
     const found = await Array.fromAsync(executor.list());
