@@ -5,8 +5,7 @@
  */
 import { type Attempt, formatAttempt } from "../core/attempt.ts";
 import type { Bytes } from "../core/bytes.ts";
-import { ExecutorError } from "../core/errors.ts";
-import { checkKey } from "../core/key.ts";
+import { checkAttempt, stillRuns, unknownRun } from "./attempts.ts";
 import type { CallOptions, Executor, LogOptions, ProcessWork, RunStatus, StartOptions } from "./executor.ts";
 import { localError } from "./local_error.ts";
 import { interpreterOf } from "./local_interpreter.ts";
@@ -14,6 +13,7 @@ import { followFile } from "./local_logs.ts";
 import { LocalRuns } from "./local_runs.ts";
 import { endSession } from "./local_stop.ts";
 import { RunStore } from "./local_store.ts";
+import { Opening } from "./opening.ts";
 import { ownIdentity } from "./process_identity.ts";
 
 /** What can be asked of an executor; what it is aside. */
@@ -32,7 +32,7 @@ export class LocalWork implements Calls {
   /** What people call the executor. */
   readonly name: string;
   readonly #environment: RunEnvironment;
-  #open: { readonly state: string; readonly runs: Promise<LocalRuns> } | undefined;
+  readonly #opening: Opening<LocalRuns>;
 
   /**
    * Makes it, with nothing open.
@@ -42,62 +42,41 @@ export class LocalWork implements Calls {
    */
   constructor(name: string, environment: RunEnvironment) {
     this.name = name;
+    this.#opening = new Opening(name);
     this.#environment = environment;
   }
 
   /** Opens it with the folder where runs are kept. */
   async open(options: CallOptions & { readonly state: string }): Promise<void> {
-    options.signal?.throwIfAborted();
-    const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
-    if (this.#open && this.#open.state !== state) {
-      throw new ExecutorError(
-        "conflict",
-        `Cannot open executor ${this.name} with its state in ${state}: it is open with ${this.#open.state}; close it first, or make another`,
-        { operation: "open", subject: this.name },
-      );
-    }
-    const open = this.#open ??= { state, runs: this.#prepare(state) };
+    await this.#opening.open(options, (state) => this.#prepare(state));
+  }
+
+  async #prepare(state: string): Promise<LocalRuns> {
     try {
-      await open.runs;
+      const identity = await ownIdentity();
+      const store = new RunStore(`${state}/runs`, identity);
+      await store.prepare();
+      return new LocalRuns(store, identity, this.#environment);
     } catch (error) {
-      if (this.#open === open) this.#open = undefined;
       throw localError(`open executor ${this.name} with its state in ${state}`, error, "io", state);
     }
   }
 
-  async #prepare(state: string): Promise<LocalRuns> {
-    const identity = await ownIdentity();
-    const store = new RunStore(`${state}/runs`, identity);
-    await store.prepare();
-    return new LocalRuns(store, identity, this.#environment);
-  }
-
   /** Lets go of the runs, which go on. */
   async close(): Promise<void> {
-    const open = this.#open;
-    this.#open = undefined;
-    await (await open?.runs)?.close();
-  }
-
-  #runs(action: string): Promise<LocalRuns> {
-    if (this.#open) return this.#open.runs;
-    throw new ExecutorError(
-      "cannot-start",
-      `Cannot ${action} on executor ${this.name}: it is not open; call open() first`,
-      { operation: action.split(" ")[0]!, subject: this.name },
-    );
+    await (await this.#opening.close())?.close();
   }
 
   /** Tells whether processes can be started. */
   async probe(): Promise<{ readonly healthy: boolean; readonly reason?: string }> {
     try {
-      const runs = await this.#runs("probe");
+      const runs = await this.#opening.get("probe");
       await runs.store.prepare();
       await runs.warm();
       const reason = runs.store.full();
       return reason === undefined ? { healthy: true } : { healthy: false, reason };
     } catch (error) {
-      const told = localError("start processes", error, "cannot-start", this.#open?.state ?? "");
+      const told = localError("start processes", error, "cannot-start", this.#opening.state ?? "");
       return { healthy: false, reason: (told as Error).message };
     }
   }
@@ -106,9 +85,8 @@ export class LocalWork implements Calls {
   async start(attempt: Attempt, work: ProcessWork, options: StartOptions): Promise<void> {
     options.signal?.throwIfAborted();
     const subject = formatAttempt(attempt);
-    checkKey(attempt.task, "start a run of task", this.name);
-    checkKey(attempt.job, "start", `task ${attempt.task}`);
-    const runs = await this.#runs(`start ${subject}`);
+    checkAttempt(this.name, attempt);
+    const runs = await this.#opening.get(`start ${subject}`);
     const interpreter = interpreterOf({ subject, script: work.script, environment: work.environment });
     const { script, environment, notes, stdin } = work;
     try {
@@ -131,7 +109,7 @@ export class LocalWork implements Calls {
   async *list(
     options: CallOptions & { readonly task?: string } = {},
   ): AsyncGenerator<RunStatus, void, void> {
-    const runs = await this.#runs("list runs");
+    const runs = await this.#opening.get("list runs");
     for (const [name, attempt] of runs.store.names(options.task)) {
       options.signal?.throwIfAborted();
       const status = await runs.status(name, attempt);
@@ -144,15 +122,15 @@ export class LocalWork implements Calls {
     attempt: Attempt,
     options: CallOptions = {},
   ): Promise<RunStatus & { state: "finished" | "lost" }> {
-    const runs = await this.#runs(`wait for ${formatAttempt(attempt)}`);
+    const runs = await this.#opening.get(`wait for ${formatAttempt(attempt)}`);
     const status = await runs.ended(RunStore.nameOf(attempt), attempt, options.signal);
     if (status) return status;
-    throw this.#unknown("wait for", attempt);
+    throw unknownRun(this.name, "wait for", attempt);
   }
 
   /** Ends a run. */
   async stop(attempt: Attempt, options: CallOptions & { readonly graceMs: number }): Promise<void> {
-    const runs = await this.#runs(`stop ${formatAttempt(attempt)}`);
+    const runs = await this.#opening.get(`stop ${formatAttempt(attempt)}`);
     const name = RunStore.nameOf(attempt);
     const session = await runs.session(name, attempt, options.signal);
     if (session === undefined) return;
@@ -169,9 +147,9 @@ export class LocalWork implements Calls {
 
   /** What a run has written. */
   async logs(attempt: Attempt, options: LogOptions = {}): Promise<ReadableStream<Bytes>> {
-    const runs = await this.#runs(`read the log of ${formatAttempt(attempt)}`);
+    const runs = await this.#opening.get(`read the log of ${formatAttempt(attempt)}`);
     const name = RunStore.nameOf(attempt);
-    if (!await runs.status(name, attempt)) throw this.#unknown("read the log of", attempt);
+    if (!await runs.status(name, attempt)) throw unknownRun(this.name, "read the log of", attempt);
     const path = `${runs.store.root}/${name}/${options.stream ?? "stdout"}`;
     return followFile(
       path,
@@ -187,25 +165,11 @@ export class LocalWork implements Calls {
 
   /** Removes all that is kept of a run. */
   async forget(attempt: Attempt): Promise<void> {
-    const runs = await this.#runs(`forget ${formatAttempt(attempt)}`);
+    const runs = await this.#opening.get(`forget ${formatAttempt(attempt)}`);
     const name = RunStore.nameOf(attempt);
     if (!runs.isOver(name) && (await runs.status(name, attempt))?.state === "running") {
-      throw new ExecutorError(
-        "conflict",
-        `Cannot forget ${formatAttempt(attempt)} on ${this.name}: it still runs; stop it, or wait for it`,
-        { operation: "forget", subject: attempt.task, key: attempt.job },
-      );
+      throw stillRuns(this.name, attempt);
     }
     await runs.forget(name);
-  }
-
-  #unknown(action: string, attempt: Attempt): ExecutorError {
-    return new ExecutorError(
-      "unknown-run",
-      `Cannot ${action} ${
-        formatAttempt(attempt)
-      } on ${this.name}: no such run is kept; it was never started, or was forgotten`,
-      { operation: action, subject: attempt.task, key: attempt.job },
-    );
   }
 }

@@ -1,23 +1,22 @@
 /**
- * The identity of a state folder, by which its containers and pods are told from those of all others.
+ * The identity of a state folder, by which its runs elsewhere are told from those of all others.
  *
  * @module
  */
 
 /**
- * Reads the identity of a folder, and gives it one when it has none.
+ * Reads an identity, and makes one up when there is none.
  *
- * @param folder Which. It is made when it is not there.
+ * @param path The file that holds it. Its folder is made when it is not there.
  * @returns The identity: it stays the same when the folder is moved.
  */
-export async function stateIdentity(folder: string): Promise<string> {
-  const path = `${folder}/identity`;
+export async function stateIdentity(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  await Deno.mkdir(path.replace(/\/[^/]*$/, ""), { recursive: true, mode: 0o700 });
   const temp = `${path}.${crypto.randomUUID()}`;
   await Deno.writeTextFile(temp, crypto.randomUUID());
   try {

@@ -8,6 +8,7 @@ import { type Bytes, encodeText, toStream } from "../core/bytes.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { ExecutorError } from "../core/errors.ts";
 import { parseQuota, type Quota, type QuotaInit } from "../core/quota.ts";
+import { stillRuns, unknownRun } from "../executors/attempts.ts";
 import type { CallOptions, Executor, ProcessWork, RunStatus, StartOptions } from "../executors/executor.ts";
 
 /** What a fake run is asked with: which attempt, and its work. */
@@ -114,9 +115,9 @@ class FakeExecutor implements Executor<ProcessWork> {
     options.signal?.throwIfAborted();
     const run: FakeRun = { attempt, work };
     const key = keyOf(attempt);
-    if (this.#runs.has(key)) throw this.#error("already-exists", "start", attempt, "it was started before");
+    if (this.#runs.has(key)) throw this.#refusal("already-exists", attempt, "it was started before");
     const refused = ask(this.#options.refuse, run, undefined);
-    if (refused !== undefined) throw this.#error("cannot-start", "start", attempt, refused);
+    if (refused !== undefined) throw this.#refusal("cannot-start", attempt, refused);
     const base = { attempt, since: this.#clock.now(), where: `fake ${this.#runs.size}`, notes: work.notes };
     const kept: Kept = {
       ...run,
@@ -188,26 +189,19 @@ class FakeExecutor implements Executor<ProcessWork> {
   // deno-lint-ignore require-await
   async forget(attempt: Attempt): Promise<void> {
     const key = keyOf(attempt);
-    if (this.#runs.get(key)?.status.state === "running") {
-      throw this.#error("conflict", "forget", attempt, "it still runs");
-    }
+    if (this.#runs.get(key)?.status.state === "running") throw stillRuns(this.name, attempt);
     this.#runs.delete(key);
   }
 
   #known(action: string, attempt: Attempt): Kept {
     const kept = this.#runs.get(keyOf(attempt));
     if (kept) return kept;
-    throw this.#error("unknown-run", action, attempt, "no such run is kept");
+    throw unknownRun(this.name, action, attempt);
   }
 
-  #error(
-    code: "already-exists" | "cannot-start" | "unknown-run" | "conflict",
-    action: string,
-    attempt: Attempt,
-    why: string,
-  ) {
-    return new ExecutorError(code, `Cannot ${action} ${formatAttempt(attempt)} on ${this.name}: ${why}`, {
-      operation: action,
+  #refusal(code: "already-exists" | "cannot-start", attempt: Attempt, why: string): ExecutorError {
+    return new ExecutorError(code, `Cannot start ${formatAttempt(attempt)} on ${this.name}: ${why}`, {
+      operation: "start",
       subject: attempt.task,
       key: attempt.job,
     });

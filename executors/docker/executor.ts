@@ -8,17 +8,19 @@ import type { Bytes } from "../../core/bytes.ts";
 import { ExecutorError } from "../../core/errors.ts";
 import { checkKey } from "../../core/key.ts";
 import { parseQuota, type Quota } from "../../core/quota.ts";
+import { checkAttempt, stillRuns, unknownRun } from "../attempts.ts";
 import type { ContainerWork } from "../container_work.ts";
 import type { CallOptions, Executor, LogOptions, Reach, RunStatus, StartOptions } from "../executor.ts";
+import { Opening } from "../opening.ts";
+import { stateIdentity } from "../state_identity.ts";
 import { type Owner, readLabels } from "./container.ts";
 import { findEndpoint } from "./endpoint.ts";
 import { Engine } from "./engine.ts";
-import { stateIdentity } from "../state_identity.ts";
 import { Images } from "./images.ts";
 import { logStream, type NodeStream } from "./logs.ts";
 import { type DockerExecutorOptions, type Listed, machine } from "./options.ts";
 import { dockerReach } from "./reach.ts";
-import { runs, unknownRun } from "./run_faults.ts";
+import { runs } from "./run_faults.ts";
 import { ContainerRuns } from "./runs.ts";
 import { created, type Inspected, statusOf } from "./status.ts";
 
@@ -58,10 +60,11 @@ class DockerExecutor implements Executor<ContainerWork> {
   readonly #engine: Engine;
   readonly #images: Images;
   readonly #label: string;
-  #open: { readonly state: string; readonly runs: Promise<ContainerRuns> } | undefined;
+  readonly #opening: Opening<ContainerRuns>;
 
   constructor(options: DockerExecutorOptions) {
     this.name = options.name ?? "docker";
+    this.#opening = new Opening(this.name);
     const endpoint = findEndpoint(options);
     this.sees = options.sharesFiles ?? endpoint.local ? "files" : "nothing";
     this.capacity = options.capacity
@@ -76,42 +79,21 @@ class DockerExecutor implements Executor<ContainerWork> {
   }
 
   async open(options: CallOptions & { readonly state: string }): Promise<void> {
-    options.signal?.throwIfAborted();
-    const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
-    if (this.#open && this.#open.state !== state) {
-      throw new ExecutorError(
-        "conflict",
-        `Cannot open executor ${this.name} with its state in ${state}: it is open with ${this.#open.state}; close it first, or make another`,
-        { operation: "open", subject: this.name },
-      );
-    }
-    const open = this.#open ??= { state, runs: this.#prepare(`${state}/docker`, options.signal) };
+    await this.#opening.open(options, (state) => this.#prepare(`${state}/docker`, options.signal));
+  }
+
+  async #prepare(folder: string, signal: AbortSignal | undefined): Promise<ContainerRuns> {
     try {
-      await open.runs;
+      await this.#engine.call({ method: "GET", path: "/_ping", signal });
+      const owner: Owner = { label: this.#label, state: await stateIdentity(`${folder}/identity`) };
+      return new ContainerRuns(this.#engine, owner, this.#images, folder);
     } catch (error) {
-      if (this.#open === open) this.#open = undefined;
       throw this.#engine.explain(error, `open executor ${this.name}`, "unavailable");
     }
   }
 
-  async #prepare(folder: string, signal: AbortSignal | undefined): Promise<ContainerRuns> {
-    await this.#engine.call({ method: "GET", path: "/_ping", signal });
-    const owner: Owner = { label: this.#label, state: await stateIdentity(folder) };
-    return new ContainerRuns(this.#engine, owner, this.#images, folder);
-  }
-
-  close(): Promise<void> {
-    this.#open = undefined;
-    return Promise.resolve();
-  }
-
-  #runs(action: string): Promise<ContainerRuns> {
-    if (this.#open) return this.#open.runs;
-    throw new ExecutorError(
-      "cannot-start",
-      `Cannot ${action} on executor ${this.name}: it is not open; call open() first`,
-      { operation: action.split(" ")[0]!, subject: this.name },
-    );
+  async close(): Promise<void> {
+    await this.#opening.close();
   }
 
   async probe(options: CallOptions = {}): Promise<{ readonly healthy: boolean; readonly reason?: string }> {
@@ -127,11 +109,10 @@ class DockerExecutor implements Executor<ContainerWork> {
 
   async start(attempt: Attempt, work: ContainerWork, options: StartOptions): Promise<void> {
     options.signal?.throwIfAborted();
-    checkKey(attempt.task, "start a run of task", this.name);
-    checkKey(attempt.job, "start", `task ${attempt.task}`);
+    checkAttempt(this.name, attempt);
     const { quota, signal } = options;
     const action = `start ${formatAttempt(attempt)} on ${this.name}`;
-    const containers = await this.#runs(action);
+    const containers = await this.#opening.get(action);
     await this.#checkMemory(quota, action);
     await containers.start({ attempt, work, quota, action, signal });
   }
@@ -156,7 +137,7 @@ class DockerExecutor implements Executor<ContainerWork> {
   #memory: Promise<number> | undefined;
 
   async *list(options: CallOptions & { readonly task?: string } = {}): AsyncGenerator<RunStatus, void, void> {
-    const containers = await this.#runs("list runs");
+    const containers = await this.#opening.get("list runs");
     const { label, state } = containers.owner;
     const labels = [`${label}.state=${state}`];
     if (options.task !== undefined) labels.push(`${label}.task=${options.task}`);
@@ -220,7 +201,7 @@ class DockerExecutor implements Executor<ContainerWork> {
   ): Promise<RunStatus & { state: "finished" | "lost" }> {
     options.signal?.throwIfAborted();
     const action = `wait for ${formatAttempt(attempt)} on ${this.name}`;
-    const containers = await this.#runs(action);
+    const containers = await this.#opening.get(action);
     const { signal } = options;
     const found = await this.#told(
       action,
@@ -244,7 +225,7 @@ class DockerExecutor implements Executor<ContainerWork> {
   async stop(attempt: Attempt, options: CallOptions & { readonly graceMs: number }): Promise<void> {
     options.signal?.throwIfAborted();
     const action = `stop ${formatAttempt(attempt)} on ${this.name}`;
-    const containers = await this.#runs(action);
+    const containers = await this.#opening.get(action);
     const found = await this.#told(action, containers.of(attempt, options.signal));
     if (!found || !runs(found)) return;
     await this.#told(action, containers.stop(found, options.graceMs, options.signal));
@@ -253,7 +234,7 @@ class DockerExecutor implements Executor<ContainerWork> {
   async logs(attempt: Attempt, options: LogOptions = {}): Promise<ReadableStream<Bytes>> {
     options.signal?.throwIfAborted();
     const action = `read the log of ${formatAttempt(attempt)} on ${this.name}`;
-    const containers = await this.#runs(action);
+    const containers = await this.#opening.get(action);
     const found = await this.#told(action, containers.of(attempt, options.signal));
     if (found === undefined) throw unknownRun(this.name, "read the log of", attempt);
     const merged = readLabels(containers.owner, found.Config.Labels)!.merged;
@@ -280,12 +261,8 @@ class DockerExecutor implements Executor<ContainerWork> {
   async forget(attempt: Attempt, options: CallOptions = {}): Promise<void> {
     options.signal?.throwIfAborted();
     const action = `forget ${formatAttempt(attempt)} on ${this.name}`;
-    const containers = await this.#runs(action);
+    const containers = await this.#opening.get(action);
     if (await this.#told(action, containers.forget(attempt)) === "removed") return;
-    throw new ExecutorError(
-      "conflict",
-      `Cannot ${action}: it still runs; stop it, or wait for it`,
-      { operation: "forget", subject: attempt.task, key: attempt.job },
-    );
+    throw stillRuns(this.name, attempt);
   }
 }

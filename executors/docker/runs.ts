@@ -4,6 +4,7 @@
  * @module
  */
 import { type Attempt, formatAttempt } from "../../core/attempt.ts";
+import { sleep, systemClock } from "../../core/clock.ts";
 import { ExecutorError } from "../../core/errors.ts";
 import type { Quota } from "../../core/quota.ts";
 import type { ContainerWork } from "../container_work.ts";
@@ -11,7 +12,7 @@ import { containerOf, nameOf, type Owner } from "./container.ts";
 import { type Engine, EngineFault } from "./engine.ts";
 import type { Images } from "./images.ts";
 import { type Archive, archiveOf, type Command, commandOf } from "./script.ts";
-import { isAway, runs, sleep, startFault } from "./run_faults.ts";
+import { isAway, runs, startFault } from "./run_faults.ts";
 import type { Inspected } from "./status.ts";
 
 /** What `start` needs. */
@@ -213,7 +214,7 @@ export class ContainerRuns {
       } catch (error) {
         if (!isAway(error) || performance.now() > late) throw error;
       }
-      await sleep(pause, signal);
+      await sleep(systemClock, pause, signal);
     }
   }
 

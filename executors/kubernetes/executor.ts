@@ -6,10 +6,11 @@
 import { type Attempt, formatAttempt } from "../../core/attempt.ts";
 import type { Bytes } from "../../core/bytes.ts";
 import { type ErrorCode, ExecutorError } from "../../core/errors.ts";
-import { checkKey } from "../../core/key.ts";
 import { parseQuota, type Quota } from "../../core/quota.ts";
+import { checkAttempt, stillRuns, unknownRun } from "../attempts.ts";
 import type { ContainerWork } from "../container_work.ts";
 import type { CallOptions, Executor, LogOptions, Reach, RunStatus, StartOptions } from "../executor.ts";
+import { Opening } from "../opening.ts";
 import type { PodWork } from "../pod_work.ts";
 import { stateIdentity } from "../state_identity.ts";
 import { type Access, accessOf } from "./access.ts";
@@ -75,10 +76,11 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
   readonly reach: Reach;
   readonly #options: KubernetesExecutorOptions;
   readonly #pace: Pace;
-  #open: { readonly state: string; readonly it: Promise<Open> } | undefined;
+  readonly #opening: Opening<Open>;
 
   constructor(options: KubernetesExecutorOptions) {
     this.name = options.name ?? "kubernetes";
+    this.#opening = new Opening(this.name);
     checkOptions(this.name, options);
     this.capacity = parseQuota(options.capacity ?? {}, `capacity of executor ${this.name}:`);
     this.reach = reachOf(this.name, options.agentAddress);
@@ -87,22 +89,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
   }
 
   async open(options: CallOptions & { readonly state: string }): Promise<void> {
-    options.signal?.throwIfAborted();
-    const state = options.state.startsWith("/") ? options.state : `${Deno.cwd()}/${options.state}`;
-    if (this.#open && this.#open.state !== state) {
-      throw new ExecutorError(
-        "conflict",
-        `Cannot open executor ${this.name} with its state in ${state}: it is open with ${this.#open.state}; close it first, or make another`,
-        { operation: "open", subject: this.name },
-      );
-    }
-    const open = this.#open ??= { state, it: this.#prepare(`${state}/kubernetes`, options.signal) };
-    try {
-      await open.it;
-    } catch (error) {
-      if (this.#open === open) this.#open = undefined;
-      throw error;
-    }
+    await this.#opening.open(options, (state) => this.#prepare(`${state}/kubernetes`, options.signal));
   }
 
   async #prepare(folder: string, signal: AbortSignal | undefined): Promise<Open> {
@@ -111,7 +98,10 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
     const action = `open executor ${this.name}`;
     try {
       await checkRights(api, action, signal);
-      const owner: Owner = { label: this.#options.label ?? "datatask", state: await stateIdentity(folder) };
+      const owner: Owner = {
+        label: this.#options.label ?? "datatask",
+        state: await stateIdentity(`${folder}/identity`),
+      };
       const runs = new Runs(api, owner, this.#options.patienceMs ?? PATIENCE);
       return { api, owner, runs, nodes: new Nodes(api) };
     } catch (error) {
@@ -121,20 +111,9 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
   }
 
   async close(): Promise<void> {
-    const open = this.#open;
-    this.#open = undefined;
-    const it = await open?.it.catch(() => undefined);
+    const it = await this.#opening.close();
     await it?.runs.close();
     it?.api.close();
-  }
-
-  #it(action: string): Promise<Open> {
-    if (this.#open) return this.#open.it;
-    throw new ExecutorError(
-      "cannot-start",
-      `Cannot ${action} on executor ${this.name}: it is not open; call open() first`,
-      { operation: action.split(" ")[0]!, subject: this.name },
-    );
   }
 
   /** Does something, and says what a failure means. */
@@ -163,11 +142,10 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
 
   async start(attempt: Attempt, work: ContainerWork | PodWork, options: StartOptions): Promise<void> {
     options.signal?.throwIfAborted();
-    checkKey(attempt.task, "start a run of task", this.name);
-    checkKey(attempt.job, "start", `task ${attempt.task}`);
+    checkAttempt(this.name, attempt);
     const { quota, signal } = options;
     const action = `start ${formatAttempt(attempt)} on ${this.name}`;
-    const { api, owner, runs, nodes } = await this.#it(action);
+    const { api, owner, runs, nodes } = await this.#opening.get(action);
     const lack = this.#options.autoscaled || work.kind === "pod" ? undefined : await nodes.lack(quota);
     if (lack) throw new ExecutorError("cannot-start", `Cannot ${action}: ${lack}`, { operation: "start" });
     const maker = { api, owner, runs, pace: this.#pace, options: this.#options };
@@ -182,7 +160,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
   }
 
   async *list(options: CallOptions & { readonly task?: string } = {}): AsyncGenerator<RunStatus, void, void> {
-    const { api, owner, runs } = await this.#it("list runs");
+    const { api, owner, runs } = await this.#opening.get("list runs");
     const action = `list the runs of ${this.name}`;
     const all = runs.all(options.task, options.signal);
     while (true) {
@@ -207,7 +185,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
     action: string,
     signal: AbortSignal | undefined,
   ): Promise<Open & { readonly entry: Entry | undefined }> {
-    const it = await this.#it(action);
+    const it = await this.#opening.get(action);
     const name = await nameOf(it.owner, attempt);
     const entry = await this.#told(it.api.access, action, () => it.runs.find(name, signal));
     return { ...it, entry };
@@ -217,7 +195,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
     options.signal?.throwIfAborted();
     const action = `wait for ${formatAttempt(attempt)} on ${this.name}`;
     const { api, runs, entry } = await this.#find(attempt, action, options.signal);
-    if (entry === undefined) throw this.#unknown("wait for", attempt);
+    if (entry === undefined) throw unknownRun(this.name, "wait for", attempt);
     return await this.#told(api.access, action, () => runs.ended(entry, options.signal));
   }
 
@@ -237,7 +215,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
     options.signal?.throwIfAborted();
     const action = `read the log of ${formatAttempt(attempt)} on ${this.name}`;
     const { api, owner, runs, entry } = await this.#find(attempt, action, options.signal);
-    if (entry === undefined) throw this.#unknown("read the log of", attempt);
+    if (entry === undefined) throw unknownRun(this.name, "read the log of", attempt);
     const stderr = options.stream === "stderr";
     if (stderr && entry.merged) return new Blob([]).stream();
     if (entry.everywhere) {
@@ -258,13 +236,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
     const action = `forget ${formatAttempt(attempt)} on ${this.name}`;
     const { api, runs, entry } = await this.#find(attempt, action, options.signal);
     if (entry === undefined) return;
-    if (entry.ended === undefined) {
-      throw new ExecutorError(
-        "conflict",
-        `Cannot ${action}: it still runs; stop it, or wait for it`,
-        { operation: "forget", subject: attempt.task, key: attempt.job },
-      );
-    }
+    if (entry.ended === undefined) throw stillRuns(this.name, attempt);
     const body = { gracePeriodSeconds: 0, preconditions: { uid: entry.uid } };
     const path = api.path("pods", entry.pod);
     // Its Secret belongs to it, and is removed with it by the cluster.
@@ -274,15 +246,5 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
       () => runs.patiently(() => api.find({ method: "DELETE", path, body })),
     );
     runs.drop(entry.name);
-  }
-
-  #unknown(action: string, attempt: Attempt): ExecutorError {
-    return new ExecutorError(
-      "unknown-run",
-      `Cannot ${action} ${
-        formatAttempt(attempt)
-      } on ${this.name}: no such run is kept; it was never started, or was forgotten`,
-      { operation: action, subject: attempt.task, key: attempt.job },
-    );
   }
 }

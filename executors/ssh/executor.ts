@@ -6,8 +6,8 @@
 import { type Attempt, formatAttempt } from "../../core/attempt.ts";
 import type { Bytes } from "../../core/bytes.ts";
 import { describeError, ExecutorError } from "../../core/errors.ts";
-import { checkKey } from "../../core/key.ts";
 import { parseQuota, type Quota } from "../../core/quota.ts";
+import { checkAttempt, stillRuns, unknownRun } from "../attempts.ts";
 import type {
   CallOptions,
   Executor,
@@ -18,6 +18,8 @@ import type {
   StartOptions,
 } from "../executor.ts";
 import { sharedUrl } from "../loopback.ts";
+import { Opening } from "../opening.ts";
+import { stateIdentity } from "../state_identity.ts";
 import { SshLogs } from "./logs.ts";
 import { addressText, type SshExecutorOptions } from "./options.ts";
 import { folderOf, SshRuns } from "./runs.ts";
@@ -66,45 +68,30 @@ class SshExecutor implements Executor<ProcessWork> {
   readonly sees: "files" | "nothing";
   readonly reach: Reach = {
     folder: async (attempt, { signal } = {}) => {
-      const { runs } = await this.#opened(`find a folder for ${formatAttempt(attempt)}`);
+      const { runs } = await this.#opening.get(`find a folder for ${formatAttempt(attempt)}`);
       const root = await runs.link.use("find a folder", (host) => Promise.resolve(host.facts.root), signal);
       return `${root}/${folderOf(attempt)}/values`;
     },
     address: async (server, { signal } = {}) => {
       const shared = sharedUrl(server);
       if (shared !== undefined) return shared;
-      const { runs } = await this.#opened("bring values to runs");
+      const { runs } = await this.#opening.get("bring values to runs");
       return `file://${encodeURI(await runs.link.reach(server, signal))}`;
     },
   };
   readonly #options: SshExecutorOptions;
-  #open: { readonly state: string; readonly it: Promise<Open> } | undefined;
+  readonly #opening: Opening<Open>;
 
   constructor(options: SshExecutorOptions) {
     this.name = options.name ?? `ssh ${addressText(options)}`;
+    this.#opening = new Opening(this.name);
     this.capacity = parseQuota(options.capacity ?? {}, `capacity of executor ${this.name}:`);
     this.sees = options.sharesFiles ? "files" : "nothing";
     this.#options = options;
   }
 
   async open(options: CallOptions & { readonly state: string }): Promise<void> {
-    options.signal?.throwIfAborted();
-    const { state, signal } = options;
-    if (this.#open && this.#open.state !== state) {
-      throw new ExecutorError(
-        "conflict",
-        `Cannot open executor ${this.name} with its state in ${state}: it is open with ${this.#open.state}; close it first, or make another`,
-        { operation: "open", subject: this.name },
-      );
-    }
-    // Whoever opens it while another does waits for the same connection.
-    const open = this.#open ??= { state, it: this.#prepare(state, signal) };
-    try {
-      await open.it;
-    } catch (error) {
-      if (this.#open === open) this.#open = undefined;
-      throw error;
-    }
+    await this.#opening.open(options, (state) => this.#prepare(state, options.signal));
   }
 
   async #prepare(state: string, signal: AbortSignal | undefined): Promise<Open> {
@@ -119,19 +106,10 @@ class SshExecutor implements Executor<ProcessWork> {
     }
   }
 
-  /** The folder on the host that belongs to this state and this name: made up once, and the same from then on. */
+  /** The folder on the host that belongs to this state and this name. */
   async #id(state: string): Promise<string> {
-    const path = `${state}/${encodeURIComponent(this.name)}.id`;
     try {
-      await Deno.mkdir(state, { recursive: true });
-      const fresh = `${path}.${crypto.randomUUID()}`;
-      await Deno.writeTextFile(fresh, crypto.randomUUID());
-      // A link is there whole or not at all, and only the first one is made.
-      await Deno.link(fresh, path).catch((error) => {
-        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-      });
-      await Deno.remove(fresh);
-      return await Deno.readTextFile(path);
+      return await stateIdentity(`${state}/${encodeURIComponent(this.name)}.id`);
     } catch (error) {
       throw new ExecutorError(
         error instanceof Deno.errors.NotCapable ? "denied" : "io",
@@ -142,23 +120,12 @@ class SshExecutor implements Executor<ProcessWork> {
   }
 
   async close(): Promise<void> {
-    const open = this.#open;
-    this.#open = undefined;
-    await (await open?.it.catch(() => undefined))?.runs.close();
-  }
-
-  #opened(action: string): Promise<Open> {
-    if (this.#open) return this.#open.it;
-    throw new ExecutorError(
-      "cannot-start",
-      `Cannot ${action} on executor ${this.name}: it is not open; call open() first`,
-      { operation: action.split(" ")[0]!, subject: this.name },
-    );
+    await (await this.#opening.close())?.runs.close();
   }
 
   async probe(options: CallOptions = {}): Promise<{ readonly healthy: boolean; readonly reason?: string }> {
     try {
-      const { runs } = await this.#opened("probe");
+      const { runs } = await this.#opening.get("probe");
       options.signal?.throwIfAborted();
       // At once, and not when the host is there again.
       const host = await runs.link.host();
@@ -172,16 +139,15 @@ class SshExecutor implements Executor<ProcessWork> {
 
   async start(attempt: Attempt, work: ProcessWork, options: StartOptions): Promise<void> {
     options.signal?.throwIfAborted();
-    checkKey(attempt.task, "start a run of task", this.name);
-    checkKey(attempt.job, "start", `task ${attempt.task}`);
-    const { runs } = await this.#opened(`start ${formatAttempt(attempt)}`);
+    checkAttempt(this.name, attempt);
+    const { runs } = await this.#opening.get(`start ${formatAttempt(attempt)}`);
     await startRun(runs, attempt, work, this.#options.environment ?? {}, options.signal);
   }
 
   async *list(
     options: CallOptions & { readonly task?: string } = {},
   ): AsyncGenerator<RunStatus, void, void> {
-    const { runs } = await this.#opened("list runs");
+    const { runs } = await this.#opening.get("list runs");
     yield* runs.list(options.task, options.signal);
   }
 
@@ -189,14 +155,14 @@ class SshExecutor implements Executor<ProcessWork> {
     attempt: Attempt,
     options: CallOptions = {},
   ): Promise<RunStatus & { state: "finished" | "lost" }> {
-    const { runs } = await this.#opened(`wait for ${formatAttempt(attempt)}`);
+    const { runs } = await this.#opening.get(`wait for ${formatAttempt(attempt)}`);
     const status = await runs.ended(attempt, options.signal);
     if (status) return status;
-    throw this.#unknown("wait for", attempt);
+    throw unknownRun(this.name, "wait for", attempt);
   }
 
   async stop(attempt: Attempt, options: CallOptions & { readonly graceMs: number }): Promise<void> {
-    const { runs } = await this.#opened(`stop ${formatAttempt(attempt)}`);
+    const { runs } = await this.#opening.get(`stop ${formatAttempt(attempt)}`);
     const { signal, graceMs } = options;
     const shell = await runs.shell(attempt, signal);
     if (shell === undefined) return;
@@ -217,33 +183,17 @@ class SshExecutor implements Executor<ProcessWork> {
   }
 
   async logs(attempt: Attempt, options: LogOptions = {}): Promise<ReadableStream<Bytes>> {
-    const { runs, logs } = await this.#opened(`read the log of ${formatAttempt(attempt)}`);
-    if (!await runs.status(attempt)) throw this.#unknown("read the log of", attempt);
+    const { runs, logs } = await this.#opening.get(`read the log of ${formatAttempt(attempt)}`);
+    if (!await runs.status(attempt)) throw unknownRun(this.name, "read the log of", attempt);
     const { stream = "stdout", follow = false, signal } = options;
     return logs.read({ attempt, stream, follow, signal });
   }
 
   async forget(attempt: Attempt, options: CallOptions = {}): Promise<void> {
-    const { runs } = await this.#opened(`forget ${formatAttempt(attempt)}`);
+    const { runs } = await this.#opening.get(`forget ${formatAttempt(attempt)}`);
     const status = await runs.status(attempt, options.signal);
     if (!status) return;
-    if (status.state === "running") {
-      throw new ExecutorError(
-        "conflict",
-        `Cannot forget ${formatAttempt(attempt)} on ${this.name}: it still runs; stop it, or wait for it`,
-        { operation: "forget", subject: attempt.task, key: attempt.job },
-      );
-    }
+    if (status.state === "running") throw stillRuns(this.name, attempt);
     await runs.drop(attempt);
-  }
-
-  #unknown(action: string, attempt: Attempt): ExecutorError {
-    return new ExecutorError(
-      "unknown-run",
-      `Cannot ${action} ${
-        formatAttempt(attempt)
-      } on ${this.name}: no such run is kept; it was never started, or was forgotten`,
-      { operation: action, subject: attempt.task, key: attempt.job },
-    );
   }
 }
