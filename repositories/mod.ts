@@ -38,6 +38,7 @@ export { cached, type CachedOptions, type CacheLayer } from "./layers/cached.ts"
 export { cachedKeys, type CachedKeysOptions, type KeyCacheLayer } from "./layers/cached_keys.ts";
 export { compressed, type CompressedOptions } from "./layers/compressed.ts";
 export type { Compression } from "./layers/compression.ts";
+export { encrypted, type EncryptedOptions, type EncryptionKey } from "./layers/encrypted.ts";
 export { keeping, type ViewOptions } from "./layers/keeping.ts";
 export { keepingWhere, type KeepingWhereOptions } from "./layers/keeping_where.ts";
 export { observed, type ObservedOptions, type RepositoryOperation } from "./layers/observed.ts";

@@ -1,5 +1,6 @@
 import { fileDriver } from "../../../repositories/files.ts";
 import { compressed } from "../../../repositories/layers/compressed.ts";
+import { encrypted } from "../../../repositories/layers/encrypted.ts";
 import { keeping } from "../../../repositories/layers/keeping.ts";
 import { packed } from "../../../repositories/layers/packed.ts";
 import { prefixed } from "../../../repositories/layers/rekeyed.ts";
@@ -31,6 +32,10 @@ function over<D extends object>(layer: (driver: BlobDriver) => D) {
 }
 
 testBlobDriver('compressed("zstd") over files', { ...over(compressed("zstd")), huge: 2 ** 30 + 1 });
+testBlobDriver("encrypted() over files", {
+  ...over(encrypted({ current: "main", keys: { main: new Uint8Array(32).fill(7) } })),
+  huge: 2 ** 30 + 1,
+});
 testBlobDriver("keeping() over files", over(keeping((key) => key !== "hidden", { id: "not-hidden" })));
 testBlobDriver("prefixed() over files", {
   ...over(prefixed("p-")),

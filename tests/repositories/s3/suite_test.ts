@@ -7,6 +7,7 @@ import type {
 } from "../../../repositories/driver.ts";
 import { encoded } from "../../../repositories/encoded.ts";
 import { compressed } from "../../../repositories/layers/compressed.ts";
+import { encrypted } from "../../../repositories/layers/encrypted.ts";
 import { packed } from "../../../repositories/layers/packed.ts";
 import { type S3BucketOptions, s3Driver } from "../../../repositories/s3/driver.ts";
 import { yaml } from "../../../repositories/yaml.ts";
@@ -58,6 +59,16 @@ testBlobDriver(
   inBucket(plain, { suffix: "/data.bin", concurrency: 1 }, 100),
 );
 testBlobDriver("s3Driver() under compressed()", inBucket<BlobDriver>(compressed("gzip"), {}, 100));
+const sealed = encrypted({ current: "main", keys: { main: new Uint8Array(32).fill(7) } });
+testBlobDriver("s3Driver() under encrypted()", inBucket<BlobDriver>(sealed, {}, 100));
+testFilesystemDriver(
+  "packed() over encrypted() over s3Driver()",
+  inBucket<FilesystemDriver>((blobs) => packed()(sealed(blobs)), {}, 60),
+);
+testMetadataDriver(
+  "YAML over encrypted() over s3Driver()",
+  inBucket<MetadataDriver>((blobs) => encoded(sealed(blobs), yaml), {}, 60),
+);
 testMetadataDriver(
   "YAML over s3Driver()",
   inBucket<MetadataDriver>((blobs) => encoded(blobs, yaml), {}, 100),
