@@ -214,6 +214,9 @@ function through(
         throw signal?.aborted ? signal.reason : error;
       }
     },
-    cancel: (reason) => reader.cancel(reason),
+    async cancel(reason) {
+      await reader.cancel(reason);
+      await made.return();
+    },
   }, { highWaterMark: 0 });
 }

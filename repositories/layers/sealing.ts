@@ -136,21 +136,25 @@ async function* inOrder(
   const begun: Promise<Bytes>[] = [];
   const begin = (chunk: Bytes, number: number, last: boolean): void => {
     const done = call(chunk, number, last);
-    // Whoever leaves before its turn must not meet its error later.
+    // Its error is met when it is its turn, or not at all.
     done.catch(() => {});
     begun.push(done);
   };
   let held: Bytes | undefined;
   let number = 0;
-  for await (const chunk of chunks) {
-    if (held) begin(held, number++, false);
-    held = chunk;
-    if (begun.length === ABREAST) yield await begun.shift()!;
-  }
-  begin(held ?? new Uint8Array(), number, true);
-  for (const each of begun) {
-    const done = await each;
-    if (done.length > 0) yield done;
+  try {
+    for await (const chunk of chunks) {
+      if (held) begin(held, number++, false);
+      held = chunk;
+      if (begun.length === ABREAST) yield await begun.shift()!;
+    }
+    begin(held ?? new Uint8Array(), number, true);
+    for (const each of begun) {
+      const done = await each;
+      if (done.length > 0) yield done;
+    }
+  } finally {
+    await Promise.allSettled(begun);
   }
 }
 
