@@ -11,6 +11,7 @@ const SERVICES: Readonly<Record<string, readonly string[]>> = {
   "registry": ["REGISTRY_URL"],
   "registry-program": ["REGISTRY_PROGRAM"],
   "s3": ["S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY"],
+  "s3-domain": ["S3_DOMAIN", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY"],
   "s3-program": ["S3_ENDPOINT", "S3_PROGRAM"],
   "swift": ["SWIFT_ENDPOINT", "SWIFT_ACCESS_KEY", "SWIFT_SECRET_KEY"],
   "docker": ["DOCKER_SOCKET"],
@@ -56,7 +57,7 @@ export function needs(service: string, variables: readonly string[] = SERVICES[s
   const available = missing.length === 0;
   if (!available) {
     const required = (Deno.env.get("REQUIRE") ?? "").split(",").map((name) => name.trim());
-    const whole = service.replace(/-program$/, "");
+    const whole = service.replace(/-(program|domain)$/, "");
     if ([service, whole].some((name) => required.includes(name)) && !required.includes(`-${service}`)) {
       throw new Error(
         `${service} is required and not there: ${

@@ -6,8 +6,9 @@
 #   .ci/services/s3.sh run COMMAND...    starts it, runs a command with what the tests read, and stops it when the command ends
 #   .ci/services/s3.sh down              stops what it started; --wipe also removes its programs
 #
-# Exports S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY, and for tests that kill a server of their own: S3_PROGRAM, which runs one more
-# gateway over the same store on the port that it is given. Against a server of your own set the first three alone.
+# Exports S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY; S3_DOMAIN, the name under which it also answers to <bucket>.<name>; and for tests that
+# kill a server of their own S3_PROGRAM, which runs one more gateway over the same store on the port that it is given. Against a server of your
+# own set the first three alone.
 #
 # Needs root (it runs in a chroot), apt and a Debian mirror. The first run takes a minute and 540 MB, later ones three seconds.
 set -euo pipefail
@@ -152,7 +153,7 @@ write_program() {
   cat >"$program.new" <<PROGRAM
 #!/bin/bash
 exec env LC_ALL=C chroot '$root' radosgw -c /srv/ceph/ceph.conf -n client.rgw.a -f --pid-file= \\
-  --rgw-frontends="beast endpoint=127.0.0.1:\$1 tcp_nodelay=1"
+  --rgw-dns-name=localhost --rgw-frontends="beast endpoint=127.0.0.1:\$1 tcp_nodelay=1"
 PROGRAM
   chmod +x "$program.new"
   mv "$program.new" "$program"
@@ -187,7 +188,7 @@ up() {
   unpack && write_program && start_ceph
 }
 
-exports="S3_ENDPOINT=http://127.0.0.1:$port S3_ACCESS_KEY=$access_key S3_SECRET_KEY=$secret_key S3_PROGRAM=$program"
+exports="S3_ENDPOINT=http://127.0.0.1:$port S3_ACCESS_KEY=$access_key S3_SECRET_KEY=$secret_key S3_DOMAIN=localhost S3_PROGRAM=$program"
 case "${1:-up}" in
   up)
     up

@@ -17,6 +17,7 @@ export interface S3Failure {
   readonly Code?: string;
   readonly code?: string;
   readonly message?: string;
+  readonly hostname?: string;
   readonly $metadata?: { readonly httpStatusCode?: number; readonly attempts?: number };
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
 }
@@ -205,6 +206,12 @@ export function explainS3(error: unknown, doing: S3Operation): unknown {
       return `the certificate of the store is not trusted (${
         failure.message || failure.code
       }); give the certificate of its authority to s3Client() as \`ca\`, or its file in NODE_EXTRA_CA_CERTS`;
+    }
+    if (failure.code === "ENOTFOUND") {
+      const host = failure.hostname ?? "of the store";
+      return host.startsWith(`${bucket}.`)
+        ? `the host ${host} has no address; check the endpoint, or say pathStyle: true to s3Client() when its buckets are no hosts`
+        : `the host ${host} has no address; check the endpoint`;
     }
     const status = statusOf(error);
     if (code === "denied" && status !== undefined) {
