@@ -301,14 +301,15 @@ export class Coordinator {
     return actions.length > 0;
   }
 
-  /** Plans again in a while. */
-  #later(ms: number, then: () => void): void {
+  /** Plans again in a while. Returns what calls it off. */
+  #later(ms: number, then: () => void): () => void {
     const cancel = this.#init.clock.after(ms, () => {
       this.#timers.delete(cancel);
       then();
       this.poke();
     });
     this.#timers.add(cancel);
+    return () => this.#timers.delete(cancel) && cancel();
   }
 
   #cancelTimers(): void {
@@ -409,7 +410,7 @@ export class Coordinator {
 
   #end(line: Line, flight: Flight, ending: Ending | undefined, error?: unknown): void {
     flight.ended();
-    if (flight.attempt.replica > 0) return this.#endReplica(line, flight, ending);
+    if (flight.attempt.replica > 0) return this.#endReplica(line, flight, ending, error);
     if (ending === undefined || ending.reason === "infrastructure" || ending.reason === "lost") {
       return this.#hitByTrouble(line, flight, ending, error);
     }
@@ -456,21 +457,42 @@ export class Coordinator {
     const { job, attempt } = flight;
     this.#running--;
     line.flights.delete(job);
+    line.resting.get(job)?.cancel?.();
+    line.resting.delete(job);
     for (const replica of line.replicas.get(job)?.values() ?? []) replica.stop("give-way");
     if (why !== undefined) this.#init.emit({ type: "released", at: this.#init.clock.now(), attempt, why });
     line.state.live.put(job, false);
     this.poke();
   }
 
-  #endReplica(line: Line, { attempt, job }: Flight, ending: Ending | undefined): void {
+  /** A replica has ended. One that ends by itself is started again, but not at once: it may well end at once again. */
+  #endReplica(line: Line, flight: Flight, ending: Ending | undefined, error: unknown): void {
+    const { attempt, job, stopped } = flight;
     const replicas = line.replicas.get(job)!;
     replicas.delete(attempt.replica);
     if (replicas.size === 0) line.replicas.delete(job);
     this.#running--;
-    const why = ending?.reason ?? "trouble";
+    const fault = error === undefined ? ending?.error?.message : describeError(error);
+    const why = `${ending?.reason ?? "trouble"}${fault === undefined ? "" : `: ${fault}`}`;
+    if (stopped === undefined && line.flights.has(job) && !this.#draining) this.#rest(line, job);
     this.#init.emit({ type: "released", at: this.#init.clock.now(), attempt, why });
     this.#inBackground(async () => await ending?.release?.());
     this.poke();
+  }
+
+  /** Starts no replica of a job for a while, longer each time. */
+  #rest(line: Line, job: number): void {
+    const earlier = line.resting.get(job);
+    earlier?.cancel?.();
+    const rest: { count: number; over: boolean; cancel?: () => void } = {
+      count: (earlier?.count ?? 0) + 1,
+      over: false,
+    };
+    line.resting.set(job, rest);
+    rest.cancel = this.#later(
+      retryDelay(INFRASTRUCTURE, rest.count, this.#init.random),
+      () => rest.over = true,
+    );
   }
 
   /** Trouble that is not the work's fault: the attempt does not count, and the job is tried again after a while. */

@@ -35,6 +35,8 @@ export class Line {
   readonly flights: Map<number, Flight> = new Map();
   /** Runs of a job beyond the first. */
   readonly replicas: Map<number, Map<number, Flight>> = new Map();
+  /** Jobs whose replicas have ended by themselves, how often, and until when no more are started. */
+  readonly resting: Map<number, { readonly count: number; over: boolean; cancel?: () => void }> = new Map();
   /** Outcomes of attempts that did not count, by job. */
   readonly earlier: Map<number, readonly Outcome[]> = new Map();
   /** How often trouble that was nobody's fault has hit a job. */
@@ -76,7 +78,7 @@ export class Line {
 
   /** The task as the plan sees it now. */
   planTask(): PlanTask {
-    const { state, flights, replicas } = this;
+    const { state, flights, replicas, resting } = this;
     const { task } = state;
     return {
       name: task.name,
@@ -89,9 +91,11 @@ export class Line {
       overtaken: this.overtaken,
       behind: behindOf(state, this.#init.only),
       candidates: () => this.#candidates(),
-      live: task.replicas <= 1
-        ? []
-        : [...flights.keys()].map((job) => ({ job, replicas: [...(replicas.get(job)?.keys() ?? [])] })),
+      live: task.replicas <= 1 ? [] : [...flights.keys()].map((job) => ({
+        job,
+        replicas: [...(replicas.get(job)?.keys() ?? [])],
+        resting: resting.get(job)?.over === false,
+      })),
       priority: (job, replica) => this.priority(job, replica),
     };
   }

@@ -39,8 +39,12 @@ export interface PlanTask {
   readonly behind?: readonly string[];
   /** Its ready jobs, best first. */
   readonly candidates: () => Iterator<Candidate, void>;
-  /** Jobs that run, with their replicas beyond the first; needed for tasks with replicas only. */
-  readonly live: readonly { readonly job: number; readonly replicas: readonly number[] }[];
+  /** Jobs that run, with their replicas beyond the first, and whether no more of these are started for now; needed for tasks with replicas only. */
+  readonly live: readonly {
+    readonly job: number;
+    readonly replicas: readonly number[];
+    readonly resting?: boolean;
+  }[];
   /** The priority of a replica. */
   readonly priority: (job: number, replica: number) => number;
 }
@@ -239,8 +243,13 @@ function replicate(snapshot: Snapshot, starts: readonly Action[], room: Room, re
     });
     const [next] = open.splice(at, 1);
     const { task, order, job, replica } = next!;
+    const runs = task.live.find((l) => l.job === job);
+    const live = runs?.replicas.includes(replica) ?? false;
+    if (!live && runs?.resting) {
+      if (runs.replicas.some((other) => other > replica)) offer(task, order, job, replica + 1);
+      continue;
+    }
     if (room.lacks(task) !== undefined) continue;
-    const live = task.live.some((l) => l.job === job && l.replicas.includes(replica));
     const count = begun.get(task.name) ?? 0;
     if (!live && count >= task.allowance - starts.filter((s) => s.task === task.name).length) continue;
     if (!live) begun.set(task.name, count + 1);

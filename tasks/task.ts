@@ -55,7 +55,7 @@ export interface TaskOptions<L extends Links = Links> {
   readonly totalTimeout?: Duration;
   /** How long a polite stop may take before force. Default: 10 s. */
   readonly grace?: Duration;
-  /** How many runs of one job may fill idle capacity, the first included. Default: 1. */
+  /** How many runs of one job may fill idle capacity, the first included. One that ends by itself is started again after a wait. Default: 1. */
   readonly replicas?: number;
   /** Whether tasks that read its outputs go on when a job has failed. Default: `false`. */
   readonly failureOk?: boolean;

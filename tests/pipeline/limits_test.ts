@@ -255,6 +255,44 @@ Deno.test("Replicas fill idle capacity, give way to jobs, and leave nothing behi
   assert.deepEqual([summary.succeeded, summary.failed, bench.live.size], [2, 0, 0]);
 });
 
+Deno.test("A replica that ends by itself leaves the others alone, and is started again later each time", async () => {
+  const bench = new Bench({ name: "bench", capacity: { cpu: 3 }, width: Infinity });
+  const clock = new ManualClock();
+  const fuzz = await blobs("fuzz", "f");
+  const pipeline = inMemory([bench.task("fuzzer", fuzz, { quota: { cpu: 1 }, replicas: Infinity })], {
+    clock,
+  });
+  const run = pipeline.run();
+  const released: string[] = [];
+  const reading = (async () => {
+    for await (const event of run) if (event.type === "released") released.push(event.why);
+  })();
+  await until(() => bench.live.size === 3);
+  const waits: number[] = [];
+  for (
+    const ending of [{ reason: "failed", error: { name: "Error", message: "no luck" } }, {
+      reason: "succeeded",
+    }]
+  ) {
+    const begun = bench.order.length;
+    bench.live.get("fuzzer/f#1")!(ending as Ending);
+    for (let i = 0; i < 5; i++) await pause();
+    assert.deepEqual([...bench.live.keys()].sort(), ["fuzzer/f#0", "fuzzer/f#2"]);
+    assert.equal(bench.order.length, begun, "it was started again at once");
+    const before = clock.now();
+    clock.advanceToNext();
+    await until(() => bench.live.size === 3);
+    waits.push(clock.now() - before);
+  }
+  assert(waits[0]! > 0 && waits[1]! > waits[0]!, `${waits}`);
+  // A replica that rests holds no end up.
+  bench.live.get("fuzzer/f#2")!({ reason: "succeeded" });
+  bench.live.get("fuzzer/f#0")!({ reason: "succeeded" });
+  assert.equal((await run.finished).succeeded, 1);
+  await reading;
+  assert.deepEqual(released, ["failed: no luck", "succeeded", "succeeded", "gave-way"]);
+});
+
 Deno.test("A pool of capacity 7 runs the builder and one fuzzer, and no replica", async () => {
   const bench = new Bench({ name: "bench", capacity: { cpu: 7 }, width: Infinity });
   const [builds, fuzz] = [await blobs("builds", "b"), await blobs("fuzz", "f")];
