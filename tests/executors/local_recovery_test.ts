@@ -203,6 +203,35 @@ Deno.test("localExecutor() says that the machine was restarted", async () => {
   assert.equal(status.reason, "the machine was restarted while it ran");
 });
 
+Deno.test("localExecutor() says when a run ended, and not when that was noticed", async () => {
+  await using bench = new Bench();
+  const executor = await bench.executor();
+  await bench.leave({
+    record: "claimed 1 datatask-x\n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\nexit 0\n",
+  });
+  Deno.utimeSync(`${bench.folder}/record`, 1_000_000, 1_000_000);
+  const status = await executor.wait(attempt);
+  assert(status.state === "finished" && status.exitCode === 0);
+  assert.equal(status.until, 1_000_000_000);
+});
+
+Deno.test("localExecutor() shows the environment of a run to nobody else on the machine", async () => {
+  await using bench = new Bench();
+  const executor = await bench.executor();
+  await executor.start(attempt, {
+    kind: "process",
+    script: "cat /proc/$$/cmdline /proc/$PPID/cmdline | tr '\\0' ' '",
+    environment: { SECRET: "not for all" },
+    mergeStderr: true,
+    notes: {},
+  }, { quota: {} });
+  await executor.wait(attempt);
+  assert.doesNotMatch(await log(executor), /not for all/);
+  assert.match(Deno.readTextFileSync(`${bench.folder}/job`), /SECRET='not for all'/);
+  assert.equal(Deno.statSync(`${bench.folder}/job`).mode! & 0o077, 0);
+  assert.equal(Deno.statSync(`${bench.state}/runs/work`).mode! & 0o077, 0);
+});
+
 Deno.test("localExecutor() makes no exit code of half an ending", async () => {
   await using bench = new Bench();
   const executor = await bench.executor();

@@ -69,6 +69,28 @@ Deno.test("A pipeline runs over inputs that may only be read, and refuses output
     assert.equal(await copies.text("emma"), "Emma Woodhouse");
   }));
 
+Deno.test("A pipeline makes every store ready before it starts anything, those under the same key among them", () =>
+  withDir(async (dir) => {
+    await Deno.mkdir(`${dir}/in`);
+    await Deno.writeTextFile(`${dir}/in/emma`, "x");
+    await Deno.writeTextFile(`${dir}/file`, "no folder");
+    const index = new FileRepository(`${dir}/file`);
+    let begun = false;
+    const task = functionTask("task", {
+      done: YamlMetadataRepository.files(`${dir}/done`),
+      links: {
+        given: input(new FileRepository(`${dir}/in`)),
+        out: output(new FileRepository(`${dir}/out`), { cokeyed: { index } }),
+      },
+    }, () => void (begun = true));
+    const run = new Pipeline({ tasks: [task], state: `${dir}/state` }).run();
+    await assert.rejects(
+      run.finished,
+      (error: Error) => error.message.startsWith(`Cannot prepare ${index.name}: `),
+    );
+    assert.equal(begun, false);
+  }));
+
 Deno.test("A run after a kill removes what was left among the logs of the state folder", () =>
   withDir(async (dir) => {
     const books = new FileRepository(`${dir}/books`);

@@ -204,6 +204,27 @@ Deno.test("processTask throws away what a script that fails has made, and keeps 
   assert.deepEqual(bench.kept(), []);
 });
 
+Deno.test("processTask puts what a later attempt has made in place of what earlier ones have left", async () => {
+  await using bench = new Bench();
+  const out = bench.files("out");
+  const far = new MemoryBlobRepository("far");
+  const task = await bench.task({
+    links: { out: output(out), far: output(far) },
+    script: ({ attempt, out, far }) =>
+      sh`echo ${attempt} > ${out}; echo ${attempt} > ${far}; [ ${attempt} != 1 ] && [ ${attempt} != 3 ]`,
+  });
+  const seen: (string | undefined)[] = [];
+  for (const number of [1, 2, 3, 4]) {
+    const ending = await bench.run(task, { ...attempt, attempt: number });
+    assert.equal(ending.reason, number % 2 === 0 ? "succeeded" : "failed");
+    await ending.release!();
+    for (const made of [out, far]) {
+      seen.push(await made.has("moby-dick") ? await made.text("moby-dick") : undefined);
+    }
+  }
+  assert.deepEqual(seen, [undefined, undefined, "2\n", "2\n", "2\n", "2\n", "4\n", "4\n"]);
+});
+
 Deno.test("processTask publishes nothing when an output is missing, and says which and where", async () => {
   await using bench = new Bench();
   const made = bench.files("made");

@@ -161,6 +161,8 @@ datatask; echo "code $?"`,
   assert.match(ended.stderr, /usage: datatask get LINK KEY/);
   assert.equal(server.text("pages/-f"), "x");
   assert.equal(server.text("pages.notes/-f"), "n");
+  // As root a rename onto one of these would take it from all that run after it.
+  for (const name of ["stdin", "stdout", "stderr"]) assert(Deno.lstatSync(`/dev/${name}`).isSymlink, name);
 });
 
 each("ends a script whose stream cannot go on, and says why", async (worker, server) => {
