@@ -33,7 +33,7 @@ export async function writeTree(
   const { files } = folder;
   const check = new TreeCheck();
   const made = new Set<string>();
-  const modes: [string, number][] = [];
+  const modes = new Map<string, number>();
   for await (const entry of entries) {
     options?.signal?.throwIfAborted();
     const { path, parents } = check.admit(entry);
@@ -46,12 +46,13 @@ export async function writeTree(
     else if (entry.kind === "directory") {
       if (!made.has(path)) await files.mkdir(place);
       made.add(path);
-      modes.push([place, entry.mode]);
+      modes.set(place, entry.mode);
     } else await writeFile(folder, place, entry, options);
   }
   if (folder.fsync) { for (const path of [...made].reverse()) await syncPath(files, `${root}/${path}`); }
   // Last, and from the inside out: a folder that may not be written could not be filled.
-  for (const [place, mode] of modes.reverse()) await files.chmod(place, mode & MODE);
+  const inward = [...modes].sort(([a], [b]) => b.length - a.length);
+  for (const [place, mode] of inward) await files.chmod(place, mode & MODE);
   if (folder.fsync) await syncPath(files, root);
 }
 

@@ -20,7 +20,7 @@ export class TreeCheck {
    *
    * @param entry The entry.
    * @returns Its path in order, and the parents that nobody has named yet, outermost first.
-   * @throws {RepositoryError} With code `invalid-value` when it climbs out of the tree, lies below a link or file, or was told before.
+   * @throws {RepositoryError} With code `invalid-value` when it climbs out of the tree, lies below a link or file, or was told before and is no folder.
    */
   admit(entry: TreeEntry): { readonly path: string; readonly parents: readonly string[] } {
     const parts = treeParts(entry.path);
@@ -28,7 +28,9 @@ export class TreeCheck {
     if (parts.length === 0) throw refusal(entry.path, "it names nothing");
     const parents = this.#parents(parts, entry.path);
     const before = this.#kinds.get(path);
-    if (before !== undefined && !(entry.kind === "directory" && before === "implied")) {
+    // A folder may be told again, after what is in it: its last mode counts.
+    const again = entry.kind === "directory" && (before === "implied" || before === "directory");
+    if (before !== undefined && !again) {
       throw refusal(
         entry.path,
         `the tree has it already, as a ${before === "implied" ? "directory" : before}`,

@@ -112,6 +112,14 @@ const fidelityCases: SuiteCases<FilesystemDriver> = {
     const described = await describeTree(await driver.entries("one"));
     assert.deepEqual(Object.keys(described), ["d", "d/a", "d/b"]);
     assert.equal(described.d, "directory 700");
+    // As archives tell it whose folder comes late: its parent was told of before what is in it.
+    await driver.write(
+      "two",
+      tree([directory("d"), directory("d/e"), file("d/e/a", "1"), directory("d", 0o700)]),
+    );
+    const again = await describeTree(await driver.entries("two"));
+    assert.deepEqual(Object.keys(again), ["d", "d/e", "d/e/a"]);
+    assert.equal(again.d, "directory 700");
   },
 };
 

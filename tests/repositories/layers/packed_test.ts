@@ -5,7 +5,9 @@ import { createTarPacker, type TarHeader } from "../../../deps/modern_tar.ts";
 import type { TreeEntry } from "../../../repositories/driver.ts";
 import { FilesystemRepository } from "../../../repositories/filesystem.ts";
 import { packed } from "../../../repositories/layers/packed.ts";
+import { DirectoryRepository } from "../../../repositories/directory.ts";
 import { MemoryBlobRepository } from "../../../repositories/memory.ts";
+import { MemoryFilesystemRepository } from "../../../repositories/memory_tree.ts";
 import { describeTree, directory, file, link } from "../../../testing/trees.ts";
 
 /** An archive as somebody else would write it. */
@@ -80,6 +82,36 @@ Deno.test("packed() writes equal archives for equal trees", async () => {
   await over(blobs).put("one", entries);
   await over(blobs).put("two", entries);
   assert.deepEqual(await blobs.bytes("one"), await blobs.bytes("two"));
+});
+
+Deno.test("packed() reads archives whose folders come late into any store of trees", async () => {
+  const blobs = new MemoryBlobRepository();
+  await blobs.put(
+    "one",
+    await archive([{ name: "d/e/f", text: "deep" }, { name: "d/e/", type: "directory", mode: 0o700 }, {
+      name: "d/",
+      type: "directory",
+      mode: 0o750,
+    }]),
+  );
+  const folder = await Deno.makeTempDir();
+  try {
+    const stores = [
+      new DirectoryRepository(folder),
+      new MemoryFilesystemRepository(),
+      over(new MemoryBlobRepository()),
+    ];
+    for (const store of stores) {
+      await store.put("one", await over(blobs).entries("one"));
+      assert.deepEqual(await describeTree(await store.entries("one")), {
+        d: "directory 750",
+        "d/e": "directory 700",
+        "d/e/f": "file 644 deep",
+      });
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("packed() refuses hostile archives, and names the key", async () => {
