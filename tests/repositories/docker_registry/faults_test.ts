@@ -161,9 +161,7 @@ ownTest("DockerRegistryRepository does what the registry did although its answer
     lost++;
     await response.body?.cancel();
     // An answer that breaks off: the client never learns what has become of its request.
-    return new Response(new ReadableStream({ pull: (controller) => controller.error(new Error("cut")) }), {
-      status: 502,
-    });
+    return new Response(new Blob(["cut"]).stream(), { status: 502, headers: { "Content-Length": "100" } });
   });
   const url = `http://127.0.0.1:${proxy.addr.port}`;
   const images = new DockerRegistryRepository(new RegistryClient(url), { repository: "a" });
