@@ -1,5 +1,5 @@
 /**
- * Time, as something that can be turned by hand in tests.
+ * Time, as something that can be turned by hand in tests, and waiting for it.
  *
  * @module
  */
@@ -59,5 +59,59 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
       resolve();
     });
     signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/**
+ * Waits for something, but not longer than some time.
+ *
+ * @param clock By which clock.
+ * @param ms How long, in milliseconds.
+ * @param signal Ends the wait early; the promise is then rejected with its reason.
+ * @param wait Waits for it. Its signal comes when the time is over, or with the other.
+ * @returns Whether it came in time.
+ */
+export async function within(
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal | undefined,
+  wait: (signal: AbortSignal) => Promise<unknown>,
+): Promise<boolean> {
+  signal?.throwIfAborted();
+  const over = new AbortController();
+  let late = false;
+  const cancel = clock.after(ms, () => {
+    late = true;
+    over.abort();
+  });
+  const onAbort = (): void => over.abort(signal!.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    await wait(over.signal);
+    return true;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!late) throw error;
+    return false;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    cancel();
+  }
+}
+
+/**
+ * Waits for a promise, but no longer than a signal lets.
+ *
+ * @param signal When to stop: its reason is thrown.
+ * @param promise What to wait for. It goes on all the same.
+ * @returns What it gives.
+ */
+export function unless<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Attempt } from "../core/attempt.ts";
-import { sleep, systemClock } from "../core/clock.ts";
+import { sleep, systemClock, within } from "../core/clock.ts";
 import type { RunStatus } from "./executor.ts";
 import { MemoryWatch } from "./local_memory.ts";
 import { LocalShell } from "./local_shell.ts";
@@ -304,25 +304,13 @@ export class LocalRuns {
   }
 
   /** Whether a run ends within some time. */
-  async endedWithin(
+  endedWithin(
     name: string,
     attempt: Attempt,
     ms: number,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
-    signal?.throwIfAborted();
-    const late = new AbortController();
-    const cancel = systemClock.after(ms, () => late.abort());
-    const both = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
-    try {
-      await this.ended(name, attempt, both);
-      return true;
-    } catch (error) {
-      if (!late.signal.aborted || signal?.aborted) throw error;
-      return false;
-    } finally {
-      cancel();
-    }
+    return within(systemClock, ms, signal, (signal) => this.ended(name, attempt, signal));
   }
 
   /** The session of a run that runs, once it has one; nothing when it has ended. */

@@ -10,7 +10,7 @@ import { type LiveSet, SubscribableSet } from "./observed.ts";
 const BULK = 4096;
 
 /** A set that follows from others: how one bit follows, and how all of them do. */
-export class DerivedSet extends SubscribableSet {
+class DerivedSet extends SubscribableSet {
   readonly #bit: (id: number) => boolean;
   readonly #all: () => KeySet;
 

@@ -21,7 +21,7 @@ import type { TaskState, Term } from "./task_state.ts";
 const EXAMPLES = 5;
 
 /** A sentence for how an attempt ended. */
-export function describeOutcome(outcome: Outcome): string {
+function describeOutcome(outcome: Outcome): string {
   const { reason, exitCode, signal, error, seconds, attempt } = outcome;
   const took = `after ${formatDuration(seconds * 1000)}${attempt > 1 ? `, attempt ${attempt}` : ""}`;
   if (outcome.success) return `succeeded ${took}`;

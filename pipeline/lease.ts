@@ -83,7 +83,7 @@ async function tryTake(path: string): Promise<Deno.FsFile | undefined> {
 }
 
 /** Who holds it, as a person would say it. */
-export function describeHolder(holder: LeaseHolder | undefined): string {
+function describeHolder(holder: LeaseHolder | undefined): string {
   if (!holder) return "another process";
   return `process ${holder.pid} on ${holder.host}, since ${holder.since} (${holder.command})`;
 }

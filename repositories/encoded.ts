@@ -8,6 +8,7 @@ import type { Codec } from "../core/codec.ts";
 import { isDatataskError, RepositoryError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { BlobDriver, KeyDriver, MetadataDriver, OperationOptions } from "./driver.ts";
+import { keyFunctions } from "./layers/wrap.ts";
 import { memoised } from "./memory_store.ts";
 
 /** How many documents are read at a time. */
@@ -37,7 +38,7 @@ export function encoded<T = unknown>(blobs: BlobDriver, codec: Codec<T>): Metada
     return bytes && decode(codec, bytes, key, name);
   };
   return {
-    ...keysOf(blobs),
+    ...keyFunctions(blobs),
     name,
     identity: `${codec.name}:${blobs.identity}`,
     supports: { ...blobs.supports, ranges: false },
@@ -66,21 +67,6 @@ export function encoded<T = unknown>(blobs: BlobDriver, codec: Codec<T>): Metada
       await blobs.write(key, bytes instanceof Promise ? await bytes : bytes, options);
     },
     ...(beside && { beside: memoised((sibling) => encoded(beside(sibling), codec)) }),
-  };
-}
-
-/** What a driver over the same keys passes on as it is. */
-function keysOf(blobs: BlobDriver): Omit<KeyDriver, "name" | "identity" | "supports" | "derived"> {
-  const { keys, has, delete: remove, info, prepare, watch, admits, classify } = blobs;
-  return {
-    keys,
-    has,
-    delete: remove,
-    ...(info && { info }),
-    ...(prepare && { prepare }),
-    ...(watch && { watch }),
-    ...(admits && { admits }),
-    ...(classify && { classify }),
   };
 }
 

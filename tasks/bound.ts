@@ -104,6 +104,23 @@ export interface Guard {
 }
 
 /**
+ * Makes calls only while an attempt goes on.
+ *
+ * @param guard Asked before each call.
+ * @returns A function that makes a call, or is rejected with what the guard throws.
+ */
+export function guardedBy(guard: Guard): <T>(call: () => Promise<T>) => Promise<T> {
+  return (call) => {
+    try {
+      guard.check();
+      return call();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
+}
+
+/**
  * Binds a repository to one key.
  *
  * @param repository Which.
@@ -114,14 +131,7 @@ export interface Guard {
  */
 export function bind(repository: Repository, key: Key, direction: Direction, guard: Guard): BoundKey {
   const options: OperationOptions = { signal: guard.signal };
-  const guarded = <T>(call: () => Promise<T>): Promise<T> => {
-    try {
-      guard.check();
-      return call();
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  };
+  const guarded = guardedBy(guard);
   const base = { key, exists: () => guarded(() => repository.has(key, options)) };
   const writable = direction !== "in";
   switch (repository.kind) {

@@ -10,7 +10,7 @@ import type { OperationOptions, TreeEntry } from "../repositories/driver.ts";
 import type { FilesystemRepository } from "../repositories/filesystem.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
 import type { Repository } from "../repositories/repository.ts";
-import type { BoundInput, Guard } from "./bound.ts";
+import { type BoundInput, type Guard, guardedBy } from "./bound.ts";
 import type { ItemKeys } from "./link.ts";
 import type { Draft } from "./many.ts";
 
@@ -116,14 +116,7 @@ export type Items<R extends Repository, C, N extends ItemKeys, A extends Propert
  */
 export function bindLookup(repository: Repository, guard: Guard): BoundLookup {
   const options: OperationOptions = { signal: guard.signal };
-  const guarded = <T>(call: () => Promise<T>): Promise<T> => {
-    try {
-      guard.check();
-      return call();
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  };
+  const guarded = guardedBy(guard);
   const base: BoundLookup = {
     has: (key) => guarded(() => repository.has(key, options)),
     keys: () => {

@@ -7,7 +7,7 @@ import { itemDocument } from "./item_keys.ts";
 import type { Link, Links } from "./link.ts";
 
 /** Names that links cannot have, because bodies get something else under them. */
-export const RESERVED_LINK_NAMES: ReadonlySet<string> = new Set([
+const RESERVED_LINK_NAMES: ReadonlySet<string> = new Set([
   "job",
   "task",
   "attempt",

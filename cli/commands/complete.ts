@@ -56,7 +56,7 @@ export interface Situation {
  * @param words The words.
  * @returns Where the last word stands.
  */
-export function situation(words: readonly string[]): Situation {
+function situation(words: readonly string[]): Situation {
   let spec: CommandSpec | undefined;
   let flag: FlagSpec | undefined;
   let pipeline: string | undefined;

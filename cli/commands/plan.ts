@@ -30,7 +30,7 @@ export async function run(context: Context, flags: FlagsOf<typeof PLAN.flags>): 
  * @param style Styles.
  * @returns Lines.
  */
-export function planLines(report: PlanReport, style: Style): string[] {
+function planLines(report: PlanReport, style: Style): string[] {
   const all = sumCounts(Object.values(report.tasks));
   if (report.ready === 0 && report.start.length === 0) {
     return [

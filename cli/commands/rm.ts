@@ -78,7 +78,7 @@ async function allKeys(pipeline: Pipeline, name: string): Promise<readonly Key[]
  * @param shown How many keys are named.
  * @returns Lines.
  */
-export function removalLines(removals: readonly Removal[], shown: number): string[] {
+function removalLines(removals: readonly Removal[], shown: number): string[] {
   const groups = Map.groupBy(
     removals,
     (removal) => `${removal.names.join(", ")} (${near(removal.repository)})`,

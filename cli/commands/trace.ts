@@ -45,7 +45,7 @@ export async function run(
  * @param style Styles.
  * @returns Lines.
  */
-export function traceLines(trace: Trace, style: Style): string[] {
+function traceLines(trace: Trace, style: Style): string[] {
   const lines = [style.bold(trace.job)];
   for (const task of trace.tasks) {
     const outcome = task.outcome ? `  ${style.dim(outcomeText(task.outcome))}` : "";

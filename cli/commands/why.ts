@@ -62,7 +62,7 @@ function conditionLines(condition: Condition, style: Style): string[] {
  * @param now The time, in milliseconds since 1970.
  * @returns Lines.
  */
-export function jobLines(explanation: Explanation, style: Style, now: number): string[] {
+function jobLines(explanation: Explanation, style: Style, now: number): string[] {
   const lines = [
     `${style.bold(`${explanation.task}/${explanation.job}`)} ${isOrHas(explanation.state)} ${
       stateText(explanation.state, style)
@@ -98,7 +98,7 @@ export function jobLines(explanation: Explanation, style: Style, now: number): s
  * @param style Styles.
  * @returns Lines.
  */
-export function whyTaskLines(explanation: TaskExplanation, style: Style): string[] {
+function whyTaskLines(explanation: TaskExplanation, style: Style): string[] {
   const { counts } = explanation;
   const standing = Object.entries(counts).filter(([, n]) => n > 0).map(([state, n]) =>
     `${amount(n)} ${stateText(state as JobState, style)}`

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { unless } from "../../core/clock.ts";
 import { ExecutorError } from "../../core/errors.ts";
 import { findLogin, registryOf } from "./credentials.ts";
 import { type Engine, EngineFault } from "./engine.ts";
@@ -92,15 +93,4 @@ function unpullable(image: string, action: string, error: EngineFault): Executor
     `Cannot ${action}: the image ${image} ${what} (${said}); ${todo}`,
     { operation: "pull", subject: image, cause: error },
   );
-}
-
-/** Waits, but no longer than the signal lets. */
-function unless<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Attempt, formatAttempt } from "../../core/attempt.ts";
-import { sleep, systemClock } from "../../core/clock.ts";
+import { sleep, systemClock, within } from "../../core/clock.ts";
 import { ExecutorError } from "../../core/errors.ts";
 import type { Quota } from "../../core/quota.ts";
 import type { ContainerWork } from "../container_work.ts";
@@ -221,22 +221,13 @@ export class ContainerRuns {
   /** Ends a container: politely, then by force. */
   async stop(found: Inspected, graceMs: number, signal: AbortSignal | undefined): Promise<void> {
     const id = found.Id;
-    const grace = new AbortController();
-    const timer = setTimeout(() => grace.abort(), graceMs);
-    try {
-      // A frozen process takes no signal.
-      if (found.State.Status === "paused") await this.#tell(id, "unpause");
-      await this.#tell(id, "kill", { signal: "SIGTERM" });
-      await this.#tell(id, "kill", { signal: "SIGCONT" });
-      await this.ended(id, signal ? AbortSignal.any([signal, grace.signal]) : grace.signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (!grace.signal.aborted) throw error;
-      await this.#tell(id, "kill", { signal: "SIGKILL" });
-      await this.ended(id, signal);
-    } finally {
-      clearTimeout(timer);
-    }
+    // A frozen process takes no signal.
+    if (found.State.Status === "paused") await this.#tell(id, "unpause");
+    await this.#tell(id, "kill", { signal: "SIGTERM" });
+    await this.#tell(id, "kill", { signal: "SIGCONT" });
+    if (await within(systemClock, graceMs, signal, (signal) => this.ended(id, signal))) return;
+    await this.#tell(id, "kill", { signal: "SIGKILL" });
+    await this.ended(id, signal);
   }
 
   /** What does not run any more need not be told. */

@@ -70,20 +70,3 @@ export async function* chunks(
     reader.cancel().catch(() => {});
   }
 }
-
-/**
- * Waits, but no longer than a signal lets.
- *
- * @param signal When to stop: its reason is thrown.
- * @param promise What to wait for. It goes on all the same.
- * @returns What it gives.
- */
-export function unless<T>(signal: AbortSignal | undefined, promise: Promise<T>): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}

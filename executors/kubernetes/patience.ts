@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { sleep, systemClock } from "../../core/clock.ts";
+import { sleep, systemClock, unless } from "../../core/clock.ts";
 import { type ApiFault, isAway } from "./fault.ts";
-import { Linked, unless } from "./linked.ts";
+import { Linked } from "./linked.ts";
 
 /**
  * Makes a call again while the apiserver is away.

@@ -3,13 +3,12 @@
  *
  * @module
  */
-import { sleep, systemClock } from "../../core/clock.ts";
+import { sleep, systemClock, unless } from "../../core/clock.ts";
 import type { RunStatus } from "../executor.ts";
 import type { Api } from "./api.ts";
 import { ApiFault } from "./fault.ts";
 import { type Ended, type Entry } from "./entry.ts";
 import { type Owner, readIdentity, runOf, selectorOf } from "./identity.ts";
-import { unless } from "./linked.ts";
 import type { Pod } from "./objects.ts";
 import { patiently } from "./patience.ts";
 import { judge, type Judged } from "./status.ts";

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { systemClock, within } from "../../core/clock.ts";
 import type { Api } from "./api.ts";
 import { ApiFault } from "./fault.ts";
 import { Linked } from "./linked.ts";
@@ -39,6 +40,7 @@ export async function stopRun(
   if (entry.ended) return;
   if (entry.everywhere) return await stopEverywhere(api, runs, label, entry, graceMs, signal);
   const late = performance.now() + graceMs;
+  const ended = (signal: AbortSignal): Promise<unknown> => runs.ended(entry, signal);
   // What a node says of its containers is a second old: whether one runs is seen by asking it. All are held still until each has its signal, so that
   // no shell tells of the death of its child before its own.
   if (!await tell(api, runs, entry, "STOP TERM CONT", signal)) {
@@ -47,9 +49,9 @@ export async function stopRun(
     }
     await expire(api, runs, entry, signal);
   }
-  if (await endsWithin(runs, entry, late - performance.now(), signal)) return;
+  if (await within(systemClock, late - performance.now(), signal, ended)) return;
   await tell(api, runs, entry, "STOP KILL", signal);
-  if (await endsWithin(runs, entry, KILLED, signal)) return;
+  if (await within(systemClock, KILLED, signal, ended)) return;
   await cancel(api, runs, entry, "SIGKILL", "its node did not confirm its end", signal);
 }
 
@@ -113,26 +115,6 @@ async function expire(api: Api, runs: Runs, entry: Entry, signal: AbortSignal | 
       body: { metadata: { uid: entry.uid }, spec: { activeDeadlineSeconds: 1 } },
       signal,
     }), signal);
-}
-
-async function endsWithin(
-  runs: Runs,
-  entry: Entry,
-  ms: number,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  using over = new Linked(signal);
-  const timer = setTimeout(() => over.abort(), Math.max(0, ms));
-  try {
-    await runs.ended(entry, over.signal);
-    return true;
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (!over.signal.aborted) throw error;
-    return false;
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Removes a pod that tells nothing. What is known of its run is remembered until it is forgotten. */

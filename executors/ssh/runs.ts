@@ -4,7 +4,7 @@
  * @module
  */
 import { type Attempt, formatAttempt } from "../../core/attempt.ts";
-import { sleep, systemClock } from "../../core/clock.ts";
+import { sleep, systemClock, within } from "../../core/clock.ts";
 import type { RunStatus } from "../executor.ts";
 import { signalName } from "../local_wrapper.ts";
 import { Batch } from "./batch.ts";
@@ -225,18 +225,8 @@ export class SshRuns {
   }
 
   /** Whether a run ends within some time, in milliseconds. */
-  async endedWithin(attempt: Attempt, ms: number, signal: AbortSignal | undefined): Promise<boolean> {
-    const late = new AbortController();
-    const cancel = systemClock.after(ms, () => late.abort());
-    try {
-      await this.ended(attempt, signal ? AbortSignal.any([signal, late.signal]) : late.signal);
-      return true;
-    } catch (error) {
-      if (!late.signal.aborted || signal?.aborted) throw error;
-      return false;
-    } finally {
-      cancel();
-    }
+  endedWithin(attempt: Attempt, ms: number, signal: AbortSignal | undefined): Promise<boolean> {
+    return within(systemClock, ms, signal, (signal) => this.ended(attempt, signal));
   }
 
   /** Looks now and then at all that is waited for, in one request: a watching shell that was killed tells nobody. */

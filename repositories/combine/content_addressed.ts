@@ -15,6 +15,7 @@ import type {
   WriteOptions,
 } from "../driver.ts";
 import { FilesystemRepository } from "../filesystem.ts";
+import { keyFunctions, unsizedInfo } from "../layers/wrap.ts";
 import { MetadataRepository } from "../metadata.ts";
 import { impliedDirectory, measured, TreeCheck } from "../tree_check.ts";
 import { BlobPool } from "./blob_pool.ts";
@@ -115,24 +116,14 @@ function treeDriver(
   manifests: MetadataRepository<Manifest>,
 ): FilesystemDriver {
   const inner = manifests.driver;
-  const { name, keys, has, delete: remove, watch, admits, classify } = inner;
+  const { name } = inner;
   return {
+    ...keyFunctions(inner),
+    ...unsizedInfo(inner),
     name,
     identity: `trees(${inner.identity}, ${blobs.driver.identity})`,
     supports: { ...inner.supports, ranges: false },
     derived: { by: "same", parts: [inner] },
-    keys,
-    has,
-    delete: remove,
-    ...(watch && { watch }),
-    ...(admits && { admits }),
-    ...(classify && { classify }),
-    ...(inner.info && {
-      async info(key: Key, options?: OperationOptions) {
-        const info = await inner.info!(key, options);
-        return info && { ...info, size: undefined };
-      },
-    }),
     // Blobs of its own: what is beside must not count for the garbage of this one.
     ...(inner.beside && blobs.driver.beside && {
       beside: (other: string) =>

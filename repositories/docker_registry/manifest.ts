@@ -51,7 +51,7 @@ export interface ImageIndex {
 /** The type of an image in the form of OCI. */
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 /** The type of an index in the form of OCI. */
-export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 const IMAGES: readonly string[] = [OCI_MANIFEST, "application/vnd.docker.distribution.manifest.v2+json"];
 const INDEXES: readonly string[] = [OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"];
 

@@ -6,18 +6,12 @@
 import type { Bytes } from "../../core/bytes.ts";
 import { isDatataskError, RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
-import type {
-  BlobDriver,
-  FilesystemDriver,
-  KeyDriver,
-  OperationOptions,
-  TreeEntry,
-  WriteOptions,
-} from "../driver.ts";
+import type { BlobDriver, FilesystemDriver, OperationOptions, TreeEntry, WriteOptions } from "../driver.ts";
 import { resolveInTree, treeParts } from "../tree.ts";
 import { checkLevel, damagedBlob } from "./compressed.ts";
 import { type Compression, openCompressor } from "./compression.ts";
 import type { TarEntries } from "./tar_entries.ts";
+import { keyFunctions, unsizedInfo } from "./wrap.ts";
 
 /** How {@linkcode packed} does it. */
 export interface PackedOptions {
@@ -61,17 +55,12 @@ export function packed(options: PackedOptions = {}): (blobs: BlobDriver) => File
       return new TarEntries(await expand(stream, opts?.signal, explain), explain, again, opts?.signal);
     };
     return {
-      ...keyPart(blobs),
+      ...keyFunctions(blobs),
+      ...unsizedInfo(blobs),
       name,
       identity: `tar(${blobs.identity})`,
       supports: { ...blobs.supports, ranges: false },
       derived: { by: "same", parts: [blobs], over: ([part]) => pack(part as BlobDriver) },
-      ...(blobs.info && {
-        async info(key: Key, opts?: OperationOptions) {
-          const info = await blobs.info!(key, opts);
-          return info && { ...info, size: undefined };
-        },
-      }),
       entries: entriesOf,
       async open(key: Key, path: string, opts?: OperationOptions) {
         treeParts(path); // Refused before the archive is opened.
@@ -89,23 +78,6 @@ export function packed(options: PackedOptions = {}): (blobs: BlobDriver) => File
       },
       ...(blobs.beside && { beside: (other: string) => pack(blobs.beside!(other)) }),
     };
-  };
-}
-
-/** What is about keys, of a driver of whatever kind. */
-function keyPart(driver: BlobDriver): KeyDriver {
-  const { name, identity, supports, keys, has, delete: remove, prepare, watch, admits, classify } = driver;
-  return {
-    name,
-    identity,
-    supports,
-    keys,
-    has,
-    delete: remove,
-    ...(prepare && { prepare }),
-    ...(watch && { watch }),
-    ...(admits && { admits }),
-    ...(classify && { classify }),
   };
 }
 

@@ -82,6 +82,45 @@ export function wrapDriver<D extends KeyDriver>(
 }
 
 /**
+ * What a driver of another kind of value passes on as it is of the driver beneath: all that is about keys.
+ *
+ * @param inner The driver beneath.
+ * @returns Its functions.
+ */
+export function keyFunctions(
+  inner: KeyDriver,
+): Omit<KeyDriver, "name" | "identity" | "supports" | "derived"> {
+  const { keys, has, delete: remove, info, prepare, watch, admits, classify } = inner;
+  return {
+    keys,
+    has,
+    delete: remove,
+    ...(info && { info }),
+    ...(prepare && { prepare }),
+    ...(watch && { watch }),
+    ...(admits && { admits }),
+    ...(classify && { classify }),
+  };
+}
+
+/**
+ * The `info` of a driver whose values are not as long as those beneath.
+ *
+ * @param inner The driver beneath.
+ * @returns The function, where there is one.
+ */
+export function unsizedInfo({ info }: KeyDriver): Pick<KeyDriver, "info"> {
+  return info
+    ? {
+      async info(key, options) {
+        const found = await info(key, options);
+        return found && { ...found, size: undefined };
+      },
+    }
+    : {};
+}
+
+/**
  * The `beside` of a layered driver: the layer over what is beside the driver.
  *
  * @param inner The driver.

@@ -52,7 +52,7 @@ export async function download(
 }
 
 /** Whether an error says that there is no such object. */
-export function isAbsent(error: unknown): boolean {
+function isAbsent(error: unknown): boolean {
   const name = nameOf(error);
   return statusOf(error) === 404 && (name === "NoSuchKey" || name === "NotFound");
 }

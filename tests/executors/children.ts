@@ -45,7 +45,7 @@ export async function killCoordinator(
  *
  * @param child Which.
  */
-export function killIfThere(child: Deno.ChildProcess): void {
+function killIfThere(child: Deno.ChildProcess): void {
   try {
     child.kill("SIGKILL");
   } catch (error) {

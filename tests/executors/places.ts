@@ -51,7 +51,7 @@ export function overSsh(place: Place, options: Partial<SshExecutorOptions> = {})
 }
 
 /** Containers that see nothing of this machine. */
-export const inDocker: Where = {
+const inDocker: Where = {
   name: "in Docker without shared files",
   there: docker.available,
   agent: { hostname: "0.0.0.0" },
