@@ -5,12 +5,12 @@
  *
  * @module
  */
-import { systemClock } from "../core/clock.ts";
 import { dockerode } from "../deps/dockerode.ts";
 import { dockerExecutor } from "../executors/docker/mod.ts";
 import { MemoryMetadataRepository } from "../repositories/memory.ts";
 import { containerTask } from "../tasks/container.ts";
-import type { RunContext } from "../tasks/runner.ts";
+import { UNWATCHED } from "./context.ts";
+import { inRounds } from "./rounds.ts";
 
 const socket = Deno.env.get("DOCKER_SOCKET");
 const image = Deno.env.get("TEST_IMAGE");
@@ -32,19 +32,6 @@ const task = containerTask("bench", {
 });
 await task.runner.open!({ state: `${state}/task` });
 
-const context: RunContext = {
-  signal: new AbortController().signal,
-  graceMs: 1000,
-  quota: {},
-  log: () => {},
-  logs: undefined,
-  located: () => {},
-  published: () => {},
-  feed: () => {
-    throw new Error("this task has no streaming input");
-  },
-  clock: systemClock,
-};
 const modem = dockerode({ socketPath: socket });
 function api<T>(method: "POST" | "DELETE", path: string, body: unknown = {}): Promise<T> {
   const statusCodes = { 200: true, 201: true, 204: true };
@@ -59,7 +46,7 @@ function api<T>(method: "POST" | "DELETE", path: string, body: unknown = {}): Pr
 let next = 0;
 const fresh = () => ({ task: "bench", job: `job-${next++}`, replica: 0, attempt: 1 });
 
-const subjects: Record<string, () => Promise<void>> = {
+const ways = {
   async "bare API"() {
     const { Id } = await api<{ Id: string }>("POST", "/containers/create", {
       Image: image,
@@ -85,36 +72,18 @@ const subjects: Record<string, () => Promise<void>> = {
     await executor.forget(attempt);
   },
   async "containerTask"() {
-    const ending = await task.runner.run(fresh(), context);
+    const ending = await task.runner.run(fresh(), UNWATCHED);
     if (ending.reason !== "succeeded") throw new Error(`A job ended as ${ending.reason}`);
     await ending.release!();
   },
 };
 
-/** Milliseconds per job, `width` at a time. */
-async function measure(call: () => Promise<void>, width: number, jobs: number): Promise<number> {
-  let left = jobs;
-  const begin = performance.now();
-  await Promise.all(Array.from({ length: width }, async () => {
-    while (left-- > 0) await call();
-  }));
-  return (performance.now() - begin) / jobs;
-}
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 const jobs = Number(Deno.args[0] ?? 50);
-await subjects["dockerExecutor"]!();
+await ways["dockerExecutor"]();
 for (const width of [1, 4]) {
-  const times: Record<string, number[]> = {};
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const name in subjects) {
-      (times[name] ??= []).push(await measure(subjects[name]!, width, Math.ceil(jobs / ROUNDS)));
-    }
-  }
-  const bare = times["bare API"]!;
-  for (const name in times) {
-    const ratio = median(times[name]!.map((time, round) => bare[round]! / time));
-    const line = `${name.padEnd(16)} ${median(times[name]!).toFixed(0).padStart(5)} ms per job`;
+  const paces = await inRounds(ways, { jobs, width, rounds: ROUNDS });
+  for (const [name, { ms, ratio }] of Object.entries(paces)) {
+    const line = `${name.padEnd(16)} ${ms.toFixed(0).padStart(5)} ms per job`;
     console.log(`${jobs} jobs, ${width} at a time: ${line}, throughput ${ratio.toFixed(2)} of the bare API`);
   }
 }

@@ -9,7 +9,8 @@ import { accessOf } from "../executors/kubernetes/access.ts";
 import { Api } from "../executors/kubernetes/api.ts";
 import { findCluster } from "../executors/kubernetes/kubeconfig.ts";
 import { kubernetesExecutor } from "../executors/kubernetes/mod.ts";
-import { figure, median, say } from "./figure.ts";
+import { figure, say } from "./figure.ts";
+import { inRounds } from "./rounds.ts";
 
 const kubeconfig = Deno.env.get("KUBERNETES_TEST_CONFIG");
 const image = Deno.env.get("KUBERNETES_TEST_IMAGE");
@@ -28,7 +29,7 @@ await executor.open({ state });
 const api = new Api(await accessOf(await findCluster({ kubeconfig, namespace: "default" })));
 let next = 0;
 
-const subjects: Record<string, () => Promise<void>> = {
+const ways = {
   async "bare API"() {
     const name = `bench-${crypto.randomUUID()}`;
     const containers = [{ name: "main", image, command: ["/bin/sh", "-c", ":"] }];
@@ -59,31 +60,14 @@ const subjects: Record<string, () => Promise<void>> = {
   },
 };
 
-/** Milliseconds per job, `width` at a time. */
-async function measure(call: () => Promise<void>, width: number, jobs: number): Promise<number> {
-  let left = jobs;
-  const begin = performance.now();
-  await Promise.all(Array.from({ length: width }, async () => {
-    while (left-- > 0) await call();
-  }));
-  return (performance.now() - begin) / jobs;
-}
-
 const jobs = Number(Deno.args[0] ?? 24);
-for (const call of Object.values(subjects)) await call();
+for (const call of Object.values(ways)) await call();
 for (const width of [1, 4]) {
-  const times: Record<string, number[]> = {};
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const name in subjects) {
-      (times[name] ??= []).push(await measure(subjects[name]!, width, Math.ceil(jobs / ROUNDS)));
-    }
-  }
-  const bare = times["bare API"]!, ours = times["kubernetesExecutor"]!;
+  const paces = await inRounds(ways, { jobs, width, rounds: ROUNDS });
   const what = `pods, ${width} at a time`;
-  say(`${what}: bare API`, `${median(bare).toFixed(0)} ms per pod`);
-  say(`${what}: kubernetesExecutor`, `${median(ours).toFixed(0)} ms per pod`);
-  const ratios = ours.map((time, i) => bare[i]! / time);
-  figure(`${what}: throughput as a part of that of the bare API`, median(ratios), "x", { atLeast: 0.8 });
+  for (const [name, { ms }] of Object.entries(paces)) say(`${what}: ${name}`, `${ms.toFixed(0)} ms per pod`);
+  const { ratio } = paces.kubernetesExecutor;
+  figure(`${what}: throughput as a part of that of the bare API`, ratio, "x", { atLeast: 0.8 });
 }
 api.close();
 await executor.close();

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { systemClock } from "../core/clock.ts";
 import type { ProcessWork } from "../executors/executor.ts";
 import { localExecutor } from "../executors/local.ts";
 import { MemoryMetadataRepository } from "../repositories/memory.ts";
 import { processTask } from "../tasks/process.ts";
-import type { RunContext } from "../tasks/runner.ts";
-import { figure, median } from "./figure.ts";
+import { UNWATCHED } from "./context.ts";
+import { figure } from "./figure.ts";
+import { inRounds } from "./rounds.ts";
 
 /** What each job runs. */
 const SCRIPT = ":";
@@ -24,24 +24,11 @@ await executor.open({ state: `${state}/executor` });
 const task = processTask("bench", { done: new MemoryMetadataRepository("done"), script: SCRIPT });
 await task.runner.open!({ state: `${state}/task` });
 
-const context: RunContext = {
-  signal: new AbortController().signal,
-  graceMs: 1000,
-  quota: {},
-  log: () => {},
-  logs: undefined,
-  located: () => {},
-  published: () => {},
-  feed: () => {
-    throw new Error("this task has no streaming input");
-  },
-  clock: systemClock,
-};
 const work: ProcessWork = { kind: "process", script: SCRIPT, environment: {}, mergeStderr: true, notes: {} };
 let next = 0;
 const fresh = () => ({ task: "bench", job: `job-${next++}`, replica: 0, attempt: 1 });
 
-const subjects: Record<string, () => Promise<void>> = {
+const ways = {
   async "Deno.Command"() {
     const options: Deno.CommandOptions = {
       args: ["-c", SCRIPT],
@@ -58,47 +45,28 @@ const subjects: Record<string, () => Promise<void>> = {
     await executor.forget(attempt);
   },
   async "processTask"() {
-    const ending = await task.runner.run(fresh(), context);
+    const ending = await task.runner.run(fresh(), UNWATCHED);
     if (ending.reason !== "succeeded") throw new Error(`A job ended as ${ending.reason}`);
     await ending.release!();
   },
 };
 
-/** Microseconds per job, `width` at a time. */
-async function measure(call: () => Promise<void>, width: number, jobs: number): Promise<number> {
-  let left = jobs;
-  const begin = performance.now();
-  await Promise.all(Array.from({ length: width }, async () => {
-    while (left-- > 0) await call();
-  }));
-  return (performance.now() - begin) / jobs * 1000;
-}
-
 const sizes = Deno.args.length > 0 ? Deno.args.map(Number) : [100, 1000, 5000];
 const speeds: number[] = [];
 for (const width of [2, 8]) {
   for (const jobs of sizes) {
-    const times: Record<string, number[]> = {};
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const name in subjects) {
-        (times[name] ??= []).push(await measure(subjects[name]!, width, Math.ceil(jobs / ROUNDS)));
-      }
-    }
-    const bare = times["Deno.Command"]!;
-    for (const name in times) {
-      const ratio = median(times[name]!.map((time, round) => bare[round]! / time));
-      if (name === "processTask") speeds.push(ratio);
-      if (name === "processTask" && jobs === sizes.at(-1)) {
-        figure(`local processes, ${width} at a time, of the rate of Deno.Command`, ratio, "x", {
-          atLeast: 0.8,
-        });
-      }
+    const paces = await inRounds(ways, { jobs, width, rounds: ROUNDS });
+    for (const [name, { ms, ratio }] of Object.entries(paces)) {
       console.log(
         `width ${width}  ${String(jobs).padStart(5)} jobs  ${name.padEnd(13)} ${
-          median(times[name]!).toFixed(0).padStart(6)
+          (ms * 1000).toFixed(0).padStart(6)
         } us/job  ratio ${ratio.toFixed(2)}`,
       );
     }
+    const { ratio } = paces.processTask;
+    speeds.push(ratio);
+    if (jobs !== sizes.at(-1)) continue;
+    figure(`local processes, ${width} at a time, of the rate of Deno.Command`, ratio, "x", { atLeast: 0.8 });
   }
 }
 const flat = Math.min(speeds[sizes.length - 1]! / speeds[0]!, speeds.at(-1)! / speeds[sizes.length]!);

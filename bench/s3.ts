@@ -16,6 +16,7 @@ import {
 } from "../deps/aws_s3.ts";
 import { makeClient } from "../repositories/s3/client.ts";
 import { S3BucketRepository } from "../repositories/s3/mod.ts";
+import { median } from "./figure.ts";
 
 const BUCKET = "datatask-bench";
 const MB = 1_000_000;
@@ -141,8 +142,6 @@ async function inProcess(what: string): Promise<Measured> {
   if (code !== 0) throw new Error(`${what} failed`);
   return JSON.parse(new TextDecoder().decode(stdout));
 }
-
-const median = (all: readonly number[]): number => all.toSorted((a, b) => a - b)[all.length >> 1]!;
 
 /** Pairs, one after the other, so that both sides meet the same machine; the medians count. */
 async function compare(what: string, amount: number, unit: string, pairs = 3): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { SqliteMetadataRepository } from "../repositories/sqlite/mod.ts";
+import { median } from "./figure.ts";
 
 const count = Number(Deno.args[0] ?? 100_000);
 const GROUP = 1000;
@@ -65,8 +66,7 @@ try {
       });
       ratios.push(reached / bareRate);
     }
-    const median = ratios.toSorted((a, b) => a - b)[ratios.length >> 1]!;
-    console.log(`${"  of bare SQLite, median".padEnd(48)} ${median.toFixed(2).padStart(10)}`);
+    console.log(`${"  of bare SQLite, median".padEnd(48)} ${median(ratios).toFixed(2).padStart(10)}`);
   }
   using store = new SqliteMetadataRepository(`${dir}/none.db`);
   const few = Math.min(count, 20_000);

@@ -8,6 +8,7 @@
 import { Client } from "../deps/ssh2.ts";
 import type { ProcessWork } from "../executors/executor.ts";
 import { sshExecutor } from "../executors/ssh/mod.ts";
+import { inRounds } from "./rounds.ts";
 
 /** What each job runs. */
 const SCRIPT = ":";
@@ -46,9 +47,9 @@ await ready;
 const work: ProcessWork = { kind: "process", script: SCRIPT, environment: {}, mergeStderr: true, notes: {} };
 let next = 0;
 
-const subjects: Record<string, () => Promise<void>> = {
+const ways = {
   "ssh2 exec": () =>
-    new Promise((resolve, reject) => {
+    new Promise<void>((resolve, reject) => {
       const go = (): unknown =>
         client.exec(SCRIPT, (error, stream) => {
           // A channel that was closed a moment ago may still count against the ten of the server.
@@ -67,31 +68,11 @@ const subjects: Record<string, () => Promise<void>> = {
   },
 };
 
-/** Milliseconds per job, `width` at a time. */
-async function measure(call: () => Promise<void>, width: number, jobs: number): Promise<number> {
-  let left = jobs;
-  const begin = performance.now();
-  await Promise.all(Array.from({ length: width }, async () => {
-    while (left-- > 0) await call();
-  }));
-  return (performance.now() - begin) / jobs;
-}
-
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
-
 const sizes = Deno.args.length > 0 ? Deno.args.map(Number) : [200];
 for (const width of [1, 10]) {
   for (const jobs of sizes) {
-    const times: Record<string, number[]> = {};
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const name in subjects) {
-        (times[name] ??= []).push(await measure(subjects[name]!, width, Math.ceil(jobs / ROUNDS)));
-      }
-    }
-    const bare = times["ssh2 exec"]!;
-    for (const name in times) {
-      const ratio = median(times[name]!.map((time, round) => bare[round]! / time));
-      const ms = median(times[name]!);
+    const paces = await inRounds(ways, { jobs, width, rounds: ROUNDS });
+    for (const [name, { ms, ratio }] of Object.entries(paces)) {
       console.log(
         `width ${String(width).padStart(2)}  ${String(jobs).padStart(5)} jobs  ${name.padEnd(11)} ${
           ms.toFixed(2).padStart(7)
