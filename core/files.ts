@@ -60,7 +60,7 @@ export const systemFiles: Files = {
   remove: (path, options) =>
     options?.recursive ? Deno.remove(path, options) : attempt(() => Deno.removeSync(path)),
   mkdir: (path, options) => attempt(() => Deno.mkdirSync(path, options)),
-  readDir: (path) => attempt(() => [...Deno.readDirSync(path)]),
+  readDir: (path) => attempt(() => Deno.readDirSync(path)),
   stat: (path) => attempt(() => Deno.statSync(path)),
   lstat: (path) => attempt(() => Deno.lstatSync(path)),
   chmod: (path, mode) => attempt(() => Deno.chmodSync(path, mode)),

@@ -57,8 +57,8 @@ const CONFIRMED = 16;
 
 /** How to list. */
 export interface ListOptions extends OperationOptions {
-  /** Numbers the keys that the first listing has found new; called once, by the first listing only. */
-  readonly number?: ((keys: readonly Key[]) => Promise<void>) | undefined;
+  /** Gives the numbers of the keys that the first listing has found new; called once, by the first listing only. */
+  readonly number?: ((keys: readonly Key[]) => Promise<Iterable<number>>) | undefined;
 }
 
 /** The keys of one repository. */
@@ -183,15 +183,18 @@ export class ObservedKeys extends SubscribableSet {
       unknown = [];
     };
     for await (const page of this.#pages(options)) {
+      const none = this.#keys.size === 0;
       for (const key of page) {
-        const id = this.#keys.known(key);
+        const id = none ? undefined : this.#keys.known(key);
         if (id === undefined) unknown.push(key);
         else fresh.add(id);
       }
       if (unknown.length > SORTED) take();
     }
-    if (options.number) await options.number(unknown);
-    else unknown.sort();
-    take();
+    if (options.number) { for (const id of await options.number(unknown)) fresh.add(id); }
+    else {
+      unknown.sort();
+      take();
+    }
   }
 }

@@ -145,7 +145,7 @@ export class Folder {
     for (const entry of await this.members()) {
       const { name } = entry;
       if (!name.endsWith(extension) || (name.startsWith(".") && isInternalName(name))) continue;
-      if (this.unfinished.has(name)) continue;
+      if (this.unfinished.size > 0 && this.unfinished.has(name)) continue;
       const counts = this.#counts(entry);
       // An await for each of a million names would take as long as the listing.
       if (typeof counts === "boolean" ? !counts : !await counts) continue;

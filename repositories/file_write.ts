@@ -116,7 +116,7 @@ export class FileWriter {
     if (last !== undefined) await folder.files.touch(path, this.#stamps.after(key, last));
     if (options?.ifAbsent) await this.#link(key, path, target);
     else await folder.files.rename(path, target);
-    folder.unfinished.delete(key + folder.extension);
+    if (folder.unfinished.size > 0) folder.unfinished.delete(key + folder.extension);
   }
 
   async #link(key: Key, path: string, target: string): Promise<void> {
