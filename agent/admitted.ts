@@ -83,6 +83,13 @@ export class Admitted {
     throw new Refusal(400, `Link ${link} is many values; ask for /${link}/KEY`);
   }
 
+  /** The repository of a link of which it may read any value. */
+  lookup(link: string): GrantedInput & { readonly kind: "lookup" } {
+    const granted = this.grant.inputs.get(link);
+    if (granted?.kind === "lookup") return granted;
+    throw denied(this.grant.attempt, "list", link);
+  }
+
   /** The feed of a link. */
   feed(link: string): Feed {
     const granted = this.grant.inputs.get(link);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Key } from "../core/key.ts";
+import type { KeyFeed } from "../tasks/runner.ts";
 
 /** How many keys an answer holds. */
 const MOST = 10_000;
@@ -19,27 +20,26 @@ export interface FeedPage {
 }
 
 /**
- * The keys of one link of one attempt. They are asked for once, and no faster than they are fetched, however many workers listen.
+ * The keys of one link of one attempt. They are asked for when a worker asks, and not before: who works on what it has does not wait for more, and
+ * that is what tells when a stream may end.
  */
 export class Feed {
-  readonly #source: (signal: AbortSignal) => AsyncIterable<Key>;
+  readonly #source: (signal: AbortSignal) => KeyFeed;
   readonly #signal: AbortSignal;
-  readonly #listeners = new Set<(error?: { readonly reason: unknown }) => void>();
+  #feed: KeyFeed | undefined;
   #epoch = "";
   #keys: Key[] = [];
-  /** Up to which key somebody has asked. */
-  #asked = 0;
   #ended = false;
-  #wanted: (() => void) | undefined;
+  /** What is waited for, by all who wait. */
+  #coming: Promise<void> | undefined;
 
   /**
    * @param source Gives the keys.
    * @param signal Ends it.
    */
-  constructor(source: (signal: AbortSignal) => AsyncIterable<Key>, signal: AbortSignal) {
+  constructor(source: (signal: AbortSignal) => KeyFeed, signal: AbortSignal) {
     this.#source = source;
     this.#signal = signal;
-    signal.addEventListener("abort", () => this.#wanted?.(), { once: true });
   }
 
   /**
@@ -51,11 +51,17 @@ export class Feed {
    * @returns The keys.
    */
   async page(after: string, waitMs: number, signal: AbortSignal): Promise<FeedPage> {
-    if (this.#epoch === "") this.#begin();
+    const feed = this.#feed ??= this.#begin();
     const [epoch, index] = after.split("-");
     const at = epoch === this.#epoch && Number(index) <= this.#keys.length ? Number(index) : 0;
-    this.#ask(at);
-    if (at === this.#keys.length && !this.#ended) await this.#news(waitMs, signal);
+    if (at === this.#keys.length && !this.#ended) {
+      const coming = this.#coming ??= this.#more(feed);
+      const over = (): void => {
+        if (this.#coming === coming) this.#coming = undefined;
+      };
+      coming.then(over, over);
+      await within(coming, waitMs, signal);
+    }
     const keys = this.#keys.slice(at, at + MOST);
     const next = at + keys.length;
     return {
@@ -65,56 +71,40 @@ export class Feed {
     };
   }
 
-  #begin(): void {
+  #begin(): KeyFeed {
     this.#epoch = crypto.randomUUID().slice(0, 8);
     this.#keys = [];
-    this.#asked = 0;
     this.#ended = false;
-    void this.#pump().catch((reason) => {
+    return this.#source(this.#signal);
+  }
+
+  async #more(feed: KeyFeed): Promise<void> {
+    try {
+      const there = feed.ready(MOST);
+      if (there.length > 0) return void this.#keys.push(...there);
+      const { done, value } = await feed.next();
+      if (done) this.#ended = true;
+      else this.#keys.push(value, ...feed.ready(MOST - 1));
+    } catch (error) {
       // Who asks next begins anew.
-      this.#epoch = "";
-      this.#tell({ reason });
-    });
-  }
-
-  async #pump(): Promise<void> {
-    for await (const key of this.#source(this.#signal)) {
-      this.#signal.throwIfAborted();
-      this.#keys.push(key);
-      this.#tell();
-      while (this.#keys.length >= this.#asked + MOST) {
-        await new Promise<void>((resolve) => this.#wanted = resolve);
-        this.#signal.throwIfAborted();
-      }
+      this.#feed = undefined;
+      throw error;
     }
-    this.#ended = true;
-    this.#tell();
   }
+}
 
-  #ask(at: number): void {
-    this.#asked = Math.max(this.#asked, at);
-    this.#wanted?.();
-  }
-
-  #tell(error?: { readonly reason: unknown }): void {
-    for (const listener of [...this.#listeners]) listener(error);
-  }
-
-  /** Waits for a key, the end, or the time. */
-  #news(waitMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (error?: { readonly reason: unknown }): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", onAbort);
-        this.#listeners.delete(settle);
-        if (error) reject(error.reason);
-        else resolve();
-      };
-      const onAbort = (): void => settle({ reason: signal.reason });
-      const timer = setTimeout(() => settle(), waitMs);
-      this.#listeners.add(settle);
-      if (signal.aborted) return onAbort();
-      signal.addEventListener("abort", onAbort, { once: true });
-    });
-  }
+/** Waits for something, but not for ever. */
+function within(coming: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (then: () => void): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+      then();
+    };
+    const onAbort = (): void => settle(() => reject(signal.reason));
+    const timer = setTimeout(() => settle(resolve), ms);
+    coming.then(() => settle(resolve), (reason) => settle(() => reject(reason)));
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
 }

@@ -42,7 +42,8 @@ export class Items {
    *
    * @param exchange The request.
    * @param uploads The uploads of the agent.
-   * @param name What the worker calls the item.
+   * @param name What the worker calls the item in its requests. What it is called in the job is that too, unless the header `X-Datatask-Name` says
+   * otherwise: a name, percent-encoded, or nothing, for an item that has none.
    * @param cokey Which of the values that go under the same key; nothing for the item itself, which is published when it is whole.
    * @param signal Ends the publishing.
    */
@@ -63,7 +64,7 @@ export class Items {
     const path = `${this.#folder}/${storageName(name)}${cokey === undefined ? "" : `.${cokey}`}`;
     let answer = "";
     const whole = await uploads.take(exchange, `${path}.part`, async () => {
-      if (cokey === undefined) answer = await this.#publish(name, path, signal);
+      if (cokey === undefined) answer = await this.#publish(name, calledIn(exchange, name), path, signal);
       else {
         // What was kept may go; this may not, until it was published too.
         this.#kept.delete(name);
@@ -79,7 +80,12 @@ export class Items {
     await uploads.tell(exchange, `${path}.part`);
   }
 
-  async #publish(name: string, path: string, signal: AbortSignal): Promise<Key> {
+  async #publish(
+    name: string,
+    called: string | undefined,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<Key> {
     const { tree, cokeyed, publish } = this.#granted;
     const beside: Record<string, string> = {};
     for (const other of Object.keys(cokeyed)) {
@@ -87,7 +93,7 @@ export class Items {
     }
     await settle(path, tree, signal);
     try {
-      const key = await publish({ name, path, cokeyed: beside }, signal);
+      const key = await publish({ name: called, path, cokeyed: beside }, signal);
       this.#published.add(name);
       await this.#keep(name, Object.values(beside));
       return key;
@@ -118,4 +124,15 @@ async function settle(path: string, tree: boolean, signal: AbortSignal): Promise
 /** The name of a file for a name that may hold anything. */
 function storageName(name: string): string {
   return createHash("sha256").update(name).digest("hex").slice(0, 40);
+}
+
+/** What an item is called in its job. */
+function calledIn(exchange: Exchange, name: string): string | undefined {
+  const said = exchange.header("x-datatask-name");
+  if (said === undefined) return name;
+  try {
+    return said === "" ? undefined : decodeURIComponent(said);
+  } catch {
+    throw new Refusal(400, "The item is refused: X-Datatask-Name is no percent-encoded UTF-8");
+  }
 }

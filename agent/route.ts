@@ -10,6 +10,7 @@ import { Refusal } from "./refusal.ts";
 export type WorkRoute =
   | { readonly to: "in" | "digest"; readonly link: string; readonly key: string | undefined }
   | { readonly to: "feed"; readonly link: string; readonly after: string }
+  | { readonly to: "keys"; readonly link: string }
   | { readonly to: "out"; readonly link: string }
   | { readonly to: "items"; readonly link: string; readonly name: string }
   | { readonly to: "files"; readonly path: string };
@@ -27,6 +28,7 @@ const METHODS: Readonly<Record<Route["to"], readonly string[]>> = {
   in: ["GET", "HEAD"],
   digest: ["GET"],
   feed: ["GET"],
+  keys: ["GET"],
   out: ["PUT", "HEAD"],
   items: ["PUT", "HEAD"],
   files: ["GET", "HEAD"],
@@ -96,7 +98,7 @@ function toRoute(parts: readonly string[], own: boolean, query: string | undefin
     if (key !== undefined && !isKey(key)) throw malformed(`${JSON.stringify(key)} is no key`);
     return { to, link: link!, key };
   }
-  if (own && to === "out" && parts.length === 2) return { to, link: link! };
+  if (own && (to === "keys" || to === "out") && parts.length === 2) return { to, link: link! };
   if (own && to === "items" && parts.length === 3) {
     if (new TextEncoder().encode(key).length > LONGEST_NAME) {
       throw malformed(`the name of an item has at most ${LONGEST_NAME} bytes`);

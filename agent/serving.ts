@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { type Bytes, encodeText } from "../core/bytes.ts";
+import type { Repository } from "../repositories/repository.ts";
 import type { Admitted } from "./admitted.ts";
 import type { Digests } from "./digests.ts";
 import type { Exchange } from "./exchange.ts";
@@ -46,6 +48,11 @@ export async function serve(
       const page = await admitted.feed(route.link).page(route.after, shop.pollMs, exchange.signal);
       return exchange.text(200, [`@${page.cursor}`, ...page.keys, ...(page.ended ? ["."] : [])].join("\n"));
     }
+    case "keys": {
+      const { repository } = admitted.lookup(route.link);
+      const type = { "Content-Type": "text/plain; charset=utf-8" };
+      return await exchange.send(200, type, undefined, () => listing(repository, exchange.signal));
+    }
     case "out":
       return await takeOutput(exchange, admitted, route.link, shop.uploads);
     case "items": {
@@ -70,6 +77,21 @@ function valueOf(
 ): Promise<Representation> {
   const { granted, key } = admitted.input(route.link, route.key);
   return representationOf(granted.repository, key, admitted.grant.documents, exchange.signal);
+}
+
+/** The keys of a repository, one a line. */
+function listing(repository: Repository, signal: AbortSignal): Promise<ReadableStream<Bytes>> {
+  const pages = repository.pages({ signal, onSkipped: () => {} });
+  return Promise.resolve(
+    new ReadableStream<Bytes>({
+      async pull(controller) {
+        const { done, value } = await pages.next();
+        if (done) controller.close();
+        else controller.enqueue(encodeText(`${value.join("\n")}\n`));
+      },
+      cancel: async () => void await pages.return(),
+    }, { highWaterMark: 0 }),
+  );
 }
 
 async function sendValue(exchange: Exchange, value: Representation, digests: Digests): Promise<void> {

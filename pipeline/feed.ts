@@ -4,6 +4,7 @@
  * @module
  */
 import type { Key } from "../core/key.ts";
+import type { KeyFeed } from "../tasks/runner.ts";
 import { KeySet } from "./key_set.ts";
 import type { KeySpace } from "./key_space.ts";
 import type { LiveSet } from "./observed.ts";
@@ -17,7 +18,7 @@ export interface FeedHost {
 }
 
 /** The items of one streaming input for one job: those that are there, then those that come, each once, until it is ended. */
-export class Feed implements AsyncIterableIterator<Key, void, void> {
+export class Feed implements KeyFeed {
   readonly #keys: KeySpace;
   readonly #items: LiveSet;
   readonly #host: FeedHost;
@@ -74,15 +75,25 @@ export class Feed implements AsyncIterableIterator<Key, void, void> {
   /** The next item, or the end. */
   next(): Promise<IteratorResult<Key, void>> {
     if (this.#error) return Promise.reject(this.#error.reason);
-    for (let item = this.#look(); item !== undefined; item = this.#look()) {
-      if (!this.#items.set.has(item) || !this.#given.add(item)) continue;
-      return Promise.resolve({ done: false, value: this.#keys.key(item) });
-    }
+    const [key] = this.ready(1);
+    if (key !== undefined) return Promise.resolve({ done: false, value: key });
     if (this.#closed) return Promise.resolve({ done: true, value: undefined });
     this.#waiting ??= Promise.withResolvers();
     const { promise } = this.#waiting;
     this.#host.onWait();
     return promise;
+  }
+
+  /** Items that are there, and were not given yet. */
+  ready(atMost: number): readonly Key[] {
+    const found: Key[] = [];
+    if (this.#error) return found;
+    while (found.length < atMost) {
+      const item = this.#look();
+      if (item === undefined) break;
+      if (this.#items.set.has(item) && this.#given.add(item)) found.push(this.#keys.key(item));
+    }
+    return found;
   }
 
   /** The reader leaves. */

@@ -8,7 +8,7 @@ import type { Key } from "../core/key.ts";
 import type { Quota } from "../core/quota.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import type { Repository } from "../repositories/repository.ts";
-import type { RunContext } from "../tasks/runner.ts";
+import type { KeyFeed, RunContext } from "../tasks/runner.ts";
 import type { PipelineEvent } from "./events.ts";
 import type { Flight } from "./flight.ts";
 import type { PipelineState } from "./state.ts";
@@ -62,7 +62,7 @@ export class FlightContext implements RunContext {
     this.#init.emit({ type: "located", at: this.#init.clock.now(), attempt: this.#flight.attempt, where });
   }
 
-  feed(link: string, signal?: AbortSignal): AsyncIterableIterator<Key> {
+  feed(link: string, signal?: AbortSignal): KeyFeed {
     const { state, job, attempt: { replica }, signal: own } = this.#flight;
     const either = signal ? AbortSignal.any([own, signal]) : own;
     return this.#init.state.feeds.feed(state, link, { job, replica }, either);

@@ -10,6 +10,7 @@ import type { Codec } from "../core/codec.ts";
 import type { Key } from "../core/key.ts";
 import type { AgentServer } from "../executors/executor.ts";
 import type { Repository } from "../repositories/repository.ts";
+import type { KeyFeed } from "./runner.ts";
 
 /** What an attempt may read under the name of a link. */
 export type GrantedInput =
@@ -21,13 +22,13 @@ export type GrantedInput =
   | {
     readonly kind: "feed";
     readonly repository: Repository;
-    readonly keys: (signal: AbortSignal) => AsyncIterable<Key>;
+    readonly keys: (signal: AbortSignal) => KeyFeed;
   };
 
 /** One of many values that an attempt publishes while it runs. */
 export interface GrantedItem {
-  /** What the worker calls it; the same name again is the same item. */
-  readonly name: string;
+  /** What the worker calls it; the same name again is the same item. Nothing: it is called by what it holds. */
+  readonly name: string | undefined;
   /** The content: a file of the agent, or (`tree`) a folder. It is removed when this was published, and also when it could not be. */
   readonly path: string;
   /** The values that go under the same key, likewise, by the name of the cokeyed repository. They stay for when the item is sent again. */

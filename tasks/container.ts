@@ -101,9 +101,7 @@ export function containerTask<const L extends Links = Record<never, never>>(
 ): Task<L> {
   return definedBy(containerTask, () => {
     const plain = options as unknown as ContainerTaskOptions<Links>;
-    check(name, plain);
-    const wanted = { kind: "container", work: "containers", such: "dockerExecutor()" };
-    const plan = scriptPlan(name, plain, options.executor, wanted);
+    const plan = containerPlan(name, plain);
     const { executor } = options;
     const runner = scriptRunner(executor, async () => {
       const { insideContainer } = await import("./container_inside.ts");
@@ -111,4 +109,21 @@ export function containerTask<const L extends Links = Record<never, never>>(
     });
     return defineTask<L>(name, "container", { ...options, links: plan.links as L }, runner);
   });
+}
+
+/**
+ * The plan of a script in containers.
+ *
+ * @param name The name of the task.
+ * @param options What it was told.
+ * @returns The plan, without the executor and what changes on the way to it.
+ * @throws {DefinitionError} With all that is wrong.
+ */
+export function containerPlan(
+  name: string,
+  options: ContainerTaskOptions<Links>,
+): ReturnType<typeof scriptPlan> {
+  check(name, options);
+  const wanted = { kind: "container", work: "containers", such: "dockerExecutor()" };
+  return scriptPlan(name, options, options.executor, wanted);
 }

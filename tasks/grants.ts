@@ -99,7 +99,7 @@ async function valueOf(
   } catch (error) {
     throw new RepositoryError(
       "invalid-value",
-      `Cannot read item ${JSON.stringify(item.name)} of ${link} as ${documents.name}: ${
+      `Cannot read item ${JSON.stringify(item.name ?? "")} of ${link} as ${documents.name}: ${
         (error as Error).message
       }; have the script write ${documents.name}`,
       { operation: "publish", subject: link, cause: error },

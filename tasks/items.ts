@@ -98,7 +98,7 @@ export class ItemPublisher {
       );
     }
     if (this.#plan.keys !== "content" && (typeof name !== "string" || name === "")) {
-      throw this.#refused(String(name), "it needs a name; call write(name, value)");
+      throw this.#refused(name ?? "", "it needs a name; call write(name, value)");
     }
   }
 

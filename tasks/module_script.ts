@@ -1,19 +1,24 @@
 /**
- * Bodies of modules as scripts: a script that brings the module with it, and runs it in a Deno with the permissions that its links imply.
+ * Bodies of modules as scripts: a script that brings the module with it, or finds it where its worker has put it, and runs it in a Deno with the
+ * permissions that its links imply.
  *
  * @module
  */
 import { DatataskError } from "../core/errors.ts";
+import type { Quota } from "../core/quota.ts";
 import { permissionFlags, type Permissions } from "../executors/permissions.ts";
-import type { CarriedContext, CarriedLink } from "./carried/context.ts";
+import type { CarriedContext, CarriedLink, CarriedMany, CarriedValue } from "./carried/context.ts";
+import { documents } from "./carried/documents.ts";
 import type { Link, Links } from "./link.ts";
-import { configOf } from "../executors/workers/config.ts";
-import { moduleGraph } from "./module_graph.ts";
+import { type Bundle, laidDown } from "./module_bundle.ts";
+import type { ScriptAgent } from "./process_agent.ts";
+import { isMany } from "./process_links.ts";
+import { quoteWord } from "./script.ts";
 
 /** What is carried where. */
 export interface CarriedPlan {
-  /** The address of the module. */
-  readonly module: string;
+  /** The modules of the body. */
+  readonly modules: () => Promise<Bundle>;
   /** The links of the task. */
   readonly links: Links;
   /** What it may do besides using its links. */
@@ -26,129 +31,152 @@ export interface CarriedPlan {
 type Seen = Omit<CarriedContext, "links"> & Readonly<Record<string, unknown>>;
 
 /**
- * Makes scripts that run a body.
+ * The script of a job that runs a body.
  *
  * @param plan What is carried where.
- * @returns Makes the script of a job. The modules are read once.
+ * @param seen The job and its links.
+ * @param agent How the body speaks to the agent, where it has to.
+ * @returns The script.
  */
-export function carriedScript(plan: CarriedPlan): (seen: Seen) => Promise<string> {
-  let carrying: Promise<string> | undefined;
-  return async (seen) => {
-    carrying ??= carriedModules(plan.module);
-    carrying.catch(() => carrying = undefined);
-    const links = Object.fromEntries(
-      Object.entries(plan.links).flatMap(([name, link]) =>
-        seen[name] === undefined ? [] : [[name, carriedLink(link, seen[name])]]
-      ),
-    );
-    const { job, task, attempt, replica, quota } = seen;
-    const context: CarriedContext = { job, task, attempt, replica, quota, links };
-    const memory = quota.memory;
-    const words = [
-      plan.deno,
-      "run",
-      "--no-prompt",
-      "--quiet",
-      ...(memory === undefined
-        ? []
-        : [`--v8-flags=--max-old-space-size=${Math.max(1, Math.floor(memory / 2 ** 20))}`]),
-      ...permissionFlags(withLinks(plan.permissions, links), "."),
-    ].map(quote).join(" ");
-    return [
-      "#!/bin/sh",
-      "set -e",
-      `command -v ${quote(plan.deno)} >/dev/null || { echo ${
-        quote(`There is no ${plan.deno} where this runs; install Deno there, or use an image that has it`)
-      } >&2; exit 127; }`,
-      "body=$PWD/.datatask-body; [ -w . ] || body=$(mktemp -d)",
-      '[ -w "${HOME:-/nowhere}" ] || export DENO_DIR="$body/cache"',
-      "export NO_COLOR=1 DENO_NO_UPDATE_CHECK=1",
-      await carrying,
-      file("context.json", JSON.stringify(context)),
-      `exec ${words} --config="$body/deno.json" "$body/main.ts"`,
-      "",
-    ].join("\n");
-  };
-}
-
-/** A link as it is carried. */
-function carriedLink(link: Link, seen: unknown): CarriedLink {
-  if (link.view !== "bound") return { kind: "itself", value: seen };
-  const placed = (at: unknown, { kind, name }: Link["repository"]) => {
-    const { path, key } = at as { readonly path: string; readonly key: string };
-    if (path.includes(",")) {
-      throw new DatataskError(
-        "cannot-start",
-        `Cannot allow a body to use ${path}: Deno cannot be told of a path with a comma; use a state folder without one`,
-        { operation: "start" },
-      );
-    }
-    const direction = link.direction === "in" ? "in" as const : "out" as const;
-    return { kind, repository: name, direction, path, key };
-  };
-  const cokeyed = Object.fromEntries(
-    Object.entries(link.cokeyed).map(([name, repository]) => {
-      const at = (seen as Readonly<Record<string, unknown>>)[name];
-      return [name, { ...placed(at, repository), cokeyed: {} }];
+export async function carriedScript(
+  plan: CarriedPlan,
+  seen: Seen,
+  agent: ScriptAgent | undefined,
+): Promise<string> {
+  const links = Object.fromEntries(
+    Object.entries(plan.links).flatMap(([name, link]) => {
+      if (isMany(link)) return [[name, carriedMany(link)]];
+      return seen[name] === undefined ? [] : [[name, carriedLink(link, seen[name])]];
     }),
   );
-  return { ...placed(seen, link.repository), cokeyed };
-}
-
-/** What the links imply: to read inputs, and to read and write outputs. */
-function withLinks(permissions: Permissions, links: CarriedContext["links"]): Permissions {
-  const places = Object.values(links).flatMap((link) =>
-    link.kind === "itself" ? [] : [link, ...Object.values(link.cokeyed)]
-  ).flatMap((link) => link.kind === "itself" ? [] : [link]);
-  const add = (declared: Permissions["read"], paths: readonly string[]): Permissions["read"] =>
-    declared === true ? true : [...declared ?? [], ...paths];
-  return {
-    ...permissions,
-    read: add(permissions.read, places.map(({ path }) => path))!,
-    write: add(permissions.write, places.filter((link) => link.direction === "out").map(({ path }) => path))!,
+  const speaks = agent && Object.values(links).some((link) => "view" in link);
+  const { job, task, attempt, replica, quota } = seen;
+  const context: CarriedContext = {
+    job,
+    task,
+    attempt,
+    replica,
+    quota,
+    links,
+    ...(speaks && {
+      agent: { path: agent.path, token: agent.token, mark: agent.mark, patienceMs: agent.patienceMs },
+    }),
   };
-}
-
-/** The part of the script that lays the modules down. */
-async function carriedModules(module: string): Promise<string> {
-  const main = new URL("./carried/main.ts", import.meta.url).href;
-  const deno = Deno.execPath();
-  // One after the other: the user's first, which may be wrong.
-  const graphs = [
-    await moduleGraph(module, deno, configOf(module)),
-    await moduleGraph(main, deno, configOf(main)),
-  ];
-  const files = new Map(graphs.flatMap((graph) => [...graph.files]));
-  const imports = Object.fromEntries(
-    graphs.flatMap((graph) => [...graph.imports]).map(([name, address]) => [name, carriedAddress(address)]),
-  );
-  const entry = [
-    `import * as module from ${JSON.stringify(carriedAddress(module))};`,
-    `import { main } from ${JSON.stringify(carriedAddress(main))};`,
-    `import context from "./context.json" with { type: "json" };`,
-    "await main(context, module);",
-  ].join("\n");
-  const paths = [...files].map(([address, text]) => [carriedAddress(address).slice(2), text] as const);
-  const folders = new Set(paths.map(([path]) => path.slice(0, path.lastIndexOf("/"))));
+  const deno = quoteWord(plan.deno);
+  const modules = agent?.modules;
   return [
-    ...[...folders].map((folder) => `mkdir -p "$body"/${quote(folder)}`),
-    ...paths.map(([path, text]) => file(path, text)),
-    file("main.ts", entry),
-    file("deno.json", JSON.stringify({ imports, lock: false, nodeModulesDir: "none" })),
+    "#!/bin/sh",
+    "set -e",
+    `command -v ${deno} >/dev/null || { echo ${
+      quoteWord(`There is no ${plan.deno} where this runs; install Deno there, or use an image that has it`)
+    } >&2; exit 127; }`,
+    "body=$PWD/.datatask-body; [ -w . ] || body=$(mktemp -d)",
+    'mkdir -p "$body"',
+    '[ -w "${HOME:-/nowhere}" ] || export DENO_DIR="$body/cache"',
+    "export NO_COLOR=1 DENO_NO_UPDATE_CHECK=1",
+    modules === undefined ? (await plan.modules()).text : `. ${quoteWord(modules)}`,
+    // It holds what opens the links.
+    `(umask 077; ${laidDown("context.json", JSON.stringify(context))}\n)`,
+    ...(speaks ? finding(agent) : [laidDown("address.json", "null")]),
+    `exec ${deno} run ${flags(plan.permissions, quota, links, Boolean(speaks)).join(" ")} "$body/main.ts"`,
+    "",
   ].join("\n");
 }
 
-/** Where a module is found once it was carried. */
-function carriedAddress(address: string): string {
-  return address.startsWith("file:") ? `./modules${decodeURIComponent(new URL(address).pathname)}` : address;
+/** Finds the address of the agent, which may be in a file, and says it to the body. */
+function finding({ address, authorities }: ScriptAgent): string[] {
+  const file = address.startsWith("file://") ? decodeURIComponent(new URL(address).pathname) : undefined;
+  return [
+    file === undefined ? `agent=${quoteWord(address)}` : `IFS= read -r agent <${quoteWord(file)}`,
+    `printf '"%s"' "$agent" >"$body/address.json"`,
+    file === undefined ? `agent=${quoteWord(hostOf(address))}` : "agent=${agent#*://}",
+    // The way to the same machine leads through no proxy.
+    'export NO_PROXY="127.0.0.1,localhost,::1${NO_PROXY:+,$NO_PROXY}${no_proxy:+,$no_proxy}"',
+    ...(authorities === undefined
+      ? []
+      : [laidDown("authorities.pem", authorities), 'export DENO_CERT="$body/authorities.pem"']),
+  ];
 }
 
-/** Lays a file down. */
-function file(path: string, text: string): string {
-  const end = `END_${crypto.randomUUID().replaceAll("-", "")}`;
-  return `cat >"$body"/${quote(path)} <<'${end}'\n${text}\n${end}`;
+/** The host and the port of an address. */
+function hostOf(address: string): string {
+  const { hostname, port, protocol } = new URL(address);
+  return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
 }
 
-function quote(word: string): string {
-  return /^[\w./:=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+/** The options of Deno, as words for a shell that knows `$body` and `$agent`: what is declared, and what the links imply. */
+function flags(
+  permissions: Permissions,
+  { memory }: Quota,
+  links: CarriedContext["links"],
+  speaks: boolean,
+): string[] {
+  const places = Object.values(links).flatMap((link) =>
+    "path" in link ? [link, ...Object.values(link.cokeyed)] : []
+  );
+  const paths = places.map(({ path }) => quoteWord(path));
+  const written = places.filter(({ direction }) => direction === "out").map(({ path }) => quoteWord(path));
+  // What is published while the body runs lies there on its way.
+  const spool = Object.values(links).some((link) => "view" in link && link.view === "items")
+    ? ['"$body/spool"']
+    : [];
+  const implied: Readonly<Record<string, readonly string[]>> = {
+    read: [...paths, ...spool],
+    write: [...written, ...spool],
+    net: speaks ? ['"$agent"'] : [],
+  };
+  const allowed = Object.keys(implied).flatMap((kind) => {
+    const flag = `--allow-${kind}`;
+    const [declared] = permissionFlags({ [kind]: permissions[kind as keyof Permissions] }, ".");
+    if (declared === flag) return [flag];
+    const words = [...declared ? [quoteWord(declared.slice(flag.length + 1))] : [], ...implied[kind]!];
+    return words.length > 0 ? [`${flag}=${words.join(",")}`] : [];
+  });
+  const { read: _, write: __, net: ___, ...others } = permissions;
+  return [
+    "--no-prompt",
+    "--quiet",
+    ...(memory === undefined
+      ? []
+      : [`--v8-flags=--max-old-space-size=${Math.max(1, Math.floor(memory / 2 ** 20))}`]),
+    ...allowed,
+    ...permissionFlags(others, ".").map(quoteWord),
+    '--config="$body/deno.json"',
+  ];
+}
+
+/** A link to one value as it is carried. */
+function carriedLink(link: Link, seen: unknown): CarriedLink {
+  if (link.view !== "bound") return { document: documents.encode(seen).toBase64() };
+  const cokeyed = Object.entries(link.cokeyed).map(([name, repository]) => {
+    const at = (seen as Readonly<Record<string, unknown>>)[name];
+    return [name, carriedValue(link, at, repository)] as const;
+  });
+  return { ...carriedValue(link, seen, link.repository), cokeyed: Object.fromEntries(cokeyed) };
+}
+
+function carriedValue({ direction }: Link, at: unknown, { kind, name }: Link["repository"]): CarriedValue {
+  const { path, key } = at as { readonly path: string; readonly key: string };
+  if (path.includes(",")) {
+    throw new DatataskError(
+      "cannot-start",
+      `Cannot allow a body to use ${path}: Deno cannot be told of a path with a comma; use a state folder without one`,
+      { operation: "start" },
+    );
+  }
+  return { kind, repository: name, direction: direction === "in" ? "in" : "out", path, key, cokeyed: {} };
+}
+
+/** A link to many values as it is carried. */
+function carriedMany({ repository, view, cokeyed, items }: Link): CarriedMany {
+  const { kind, name } = repository;
+  return {
+    kind,
+    repository: name,
+    view: view as CarriedMany["view"],
+    keys: items?.keys,
+    cokeyed: Object.fromEntries(
+      Object.entries(cokeyed).map(([other, { kind, name }]) => [other, { kind, repository: name }]),
+    ),
+  };
 }

@@ -8,15 +8,19 @@ import type { ContainerWork } from "../executors/container_work.ts";
 import type { Executor, ProcessWork } from "../executors/executor.ts";
 import type { FunctionExecutor } from "../executors/function_work.ts";
 import { permissionFaults, type Permissions } from "../executors/permissions.ts";
-import { containerTask, type ContainerTaskOptions } from "./container.ts";
+import { containerPlan, type ContainerTaskOptions } from "./container.ts";
 import type { FunctionRunner } from "./function.ts";
 import type { Links } from "./link.ts";
 import { inThisProcess, type ModuleBody } from "./module_body.ts";
-import { processTask, type ProcessTaskOptions } from "./process.ts";
+import type { Bundle } from "./module_bundle.ts";
+import { asProcess, PROCESSES, type ProcessTaskOptions, scriptPlan } from "./process.ts";
+import type { ScriptAgent } from "./process_agent.ts";
+import { scriptRunner } from "./script_runner.ts";
 import type { TaskOptions } from "./task.ts";
 
 /** What a function task can be told whose body is named by its module. */
-export interface ModuleTaskOptions<L extends Links> extends TaskOptions<L> {
+export interface ModuleTaskOptions<L extends Links>
+  extends TaskOptions<L>, Pick<ProcessTaskOptions<L>, "patience" | "cache"> {
   /** Where its jobs run: `workerPool()`, or an executor of processes whose machine has Deno: `localExecutor()`, `sshExecutor(...)`. Default: in this process. */
   readonly executor?: FunctionExecutor | Executor<ProcessWork>;
   /** What its body may do besides using its links. Default: nothing. */
@@ -91,21 +95,45 @@ function scriptOf<L extends Links>(
   options: ModuleContainerOptions<L>,
   body: ModuleBody<never>,
 ): FunctionRunner {
-  const { executor, permissions = {}, deno = "deno", links = {} } = options;
-  for (const [link, { view }] of Object.entries(links as Links)) {
-    if (view !== "lookup" && view !== "stream" && view !== "items") continue;
-    throw new DefinitionError(
-      `Link ${name}.${link} is for many values, which a body on ${executor.name} cannot take; use workerPool()`,
-    );
-  }
-  let making: ReturnType<typeof makeScript> | undefined;
-  const makeScript = async () => {
-    const { carriedScript } = await import("./module_script.ts");
-    return carriedScript({ module: body.module, links, permissions, deno });
+  const { executor, permissions = {}, deno = "deno", image } = options;
+  const plain = options as unknown as ContainerTaskOptions<Links>;
+  // Made by `carry`.
+  const script = "";
+  const plan = image === undefined
+    ? scriptPlan(name, { ...plain, script }, executor, PROCESSES)
+    : containerPlan(name, { ...plain, script });
+  const carry = async () => {
+    const [{ carriedScript }, { carriedBundle }, { documents }] = await Promise.all([
+      import("./module_script.ts"),
+      import("./module_bundle.ts"),
+      import("./carried/documents.ts"),
+    ]);
+    let reading: Promise<Bundle> | undefined;
+    const modules = (): Promise<Bundle> => {
+      reading ??= carriedBundle(body.module);
+      // The next job looks again.
+      reading.catch(() => reading = undefined);
+      return reading;
+    };
+    const carried = { modules, links: plan.links, permissions, deno };
+    return {
+      ...plan,
+      documents,
+      modules,
+      script: (seen: unknown, agent: ScriptAgent | undefined) => carriedScript(carried, seen as never, agent),
+    };
   };
-  const script = async (seen: unknown): Promise<string> => (await (making ??= makeScript()))(seen as never);
-  const task = options.image === undefined
-    ? processTask(name, { ...options, script } as unknown as ProcessTaskOptions<L>)
-    : containerTask(name, { ...options, script } as unknown as ContainerTaskOptions<L>);
-  return Object.assign(task.runner, { body: inThisProcess(body) });
+  const processes = executor as unknown as Executor<ProcessWork>;
+  const runner = image === undefined
+    ? scriptRunner(processes, async () => ({
+      ...await carry(),
+      executor: processes,
+      inside: asProcess,
+      together: false,
+    }))
+    : scriptRunner(executor, async () => {
+      const { insideContainer } = await import("./container_inside.ts");
+      return { ...await carry(), executor, inside: insideContainer(plain), together: true };
+    });
+  return Object.assign(runner, { body: inThisProcess(body) });
 }

@@ -79,6 +79,9 @@ export interface Wanted {
   readonly such: string;
 }
 
+/** An executor of processes. */
+export const PROCESSES: Wanted = { kind: "process", work: "processes", such: "localExecutor()" };
+
 /** The links that standard streams make. */
 function streamLinks(
   name: string,
@@ -158,14 +161,20 @@ export function processTask<const L extends Links = Record<never, never>>(
   options: ProcessTaskOptions<L>,
 ): Task<L> {
   return definedBy(processTask, () => {
-    const wanted: Wanted = { kind: "process", work: "processes", such: "localExecutor()" };
-    const plan = scriptPlan(name, options as unknown as ProcessTaskOptions<Links>, options.executor, wanted);
+    const plan = scriptPlan(
+      name,
+      options as unknown as ProcessTaskOptions<Links>,
+      options.executor,
+      PROCESSES,
+    );
     const executor = options.executor ?? localExecutor();
-    const inside: Inside<ProcessWork> = { seen: (placed) => placed, work: ({ process }) => process };
-    const runner = scriptRunner(executor, () => ({ ...plan, executor, inside, together: false }));
+    const runner = scriptRunner(executor, () => ({ ...plan, executor, inside: asProcess, together: false }));
     return defineTask<L>(name, "process", { ...options, links: plan.links as L }, runner);
   });
 }
+
+/** A process that runs as what it is. */
+export const asProcess: Inside<ProcessWork> = { seen: (placed) => placed, work: ({ process }) => process };
 
 /**
  * What all tasks whose body is a script have in common, wherever it runs.
@@ -189,7 +198,9 @@ export function scriptPlan(
   const { script, environment } = options;
   return {
     links: { ...links, ...streams },
-    script: (typeof script === "function" ? script : () => script) as unknown as Make<string | Script>,
+    script: typeof script === "function"
+      ? (context) => (script as unknown as Make<string | Script>)(context)
+      : () => script,
     environment:
       (typeof environment === "function" ? environment : () => environment ?? {}) as unknown as Make<
         Readonly<Record<string, string>>

@@ -14,6 +14,8 @@ import { interpreterOf } from "../executors/local_interpreter.ts";
 import type { Admission, Agent, GrantedInput, GrantedOutput } from "./agent.ts";
 import { grantedInputs, grantedItems } from "./grants.ts";
 import type { Link, Links } from "./link.ts";
+import type { Bundle } from "./module_bundle.ts";
+import { keepModules, readModules } from "./module_files.ts";
 import type { Delivery, NotedOutput } from "./process_delivery.ts";
 import { isMany, type Placed, type Slot } from "./process_links.ts";
 import type { RunContext } from "./runner.ts";
@@ -22,6 +24,7 @@ import {
   type WorkerCache,
   type WorkerFault,
   workerFault,
+  type WorkerFile,
   workerScript,
   type WorkerStream,
   type WorkerValue,
@@ -36,6 +39,8 @@ interface AgentNote {
   readonly mark: string;
   /** The keys of what it reads, by the name of the link. */
   readonly inputs: Readonly<Record<string, string>>;
+  /** The digest of the modules of its body, when its worker fetches them. */
+  readonly modules?: string | undefined;
 }
 
 /** What the agent has to do with a task. */
@@ -45,6 +50,8 @@ export interface AgentPlan {
   readonly documents: Codec;
   readonly patienceMs: number;
   readonly cache: WorkerCache | undefined;
+  /** The modules of a body, when the script runs one: it speaks to the agent by itself about links to many values. */
+  readonly modules?: (() => Promise<Bundle>) | undefined;
 }
 
 /** An attempt that was let in, and the address under which its worker finds the agent. */
@@ -61,10 +68,30 @@ export interface AgentPlaces {
   readonly values: readonly Placed[];
   /** Folders of links to many values. */
   readonly many: readonly Placed[];
+  /** Files that its worker fetches besides. */
+  readonly files: readonly WorkerFile[];
   /** What is published when it has succeeded. */
   readonly outputs: readonly NotedOutput[];
   /** What the next coordinator needs. */
   readonly note: string;
+}
+
+/** What the script of a body needs in order to speak to the agent. */
+export interface ScriptAgent {
+  /** The address, or `file:///…`, where it is found. */
+  readonly address: string;
+  /** What comes after the address. */
+  readonly path: string;
+  /** What opens its links. */
+  readonly token: string;
+  /** Certificates of the authorities that vouch for the agent, where the address needs them. */
+  readonly authorities: string | undefined;
+  /** Tells its last words about the agent from those of the body. */
+  readonly mark: string;
+  /** How long the agent is waited for, in milliseconds. */
+  readonly patienceMs: number;
+  /** Where the modules lie that the worker has fetched; nothing when there are none. */
+  readonly modules: string | undefined;
 }
 
 /** Lets attempts of one task in at the agent. */
@@ -95,6 +122,11 @@ export class AgentAccess {
     return this.far || Object.values(this.#plan.links).some(isMany);
   }
 
+  /** Whether the script of a worker is put around the user's. A body needs none for its links to many values. */
+  get wraps(): boolean {
+    return this.far || (this.needed && !this.#plan.modules);
+  }
+
   /**
    * Finds places for the values of an attempt, there and here.
    *
@@ -115,14 +147,30 @@ export class AgentAccess {
         return { ...slot, path: `${folder}/${slot.direction}/${file}${extension}` };
       })
       : [];
-    const many = Object.entries(links).flatMap(([name, link]) => manyOf(attempt, folder, name, link));
+    const many = this.#plan.modules
+      ? []
+      : Object.entries(links).flatMap(([name, link]) => manyOf(attempt, folder, name, link));
+    const modules = this.far ? await this.#plan.modules?.() : undefined;
+    if (modules) await keepModules(this.#delivery.modules(attempt.task, modules.digest), modules);
+    const files = modules
+      ? [{
+        title: "the modules of the body",
+        name: modules.digest,
+        path: `${folder}/modules`,
+        digest: modules.digest,
+      }]
+      : [];
     const outputs = await this.#delivery.rooms(
       attempt,
       values.filter(({ direction }) => direction === "out"),
     );
     const inputs = values.filter(({ direction }) => direction === "in").map(({ name, key }) => [name, key]);
-    const note: AgentNote = { mark: crypto.randomUUID().slice(0, 8), inputs: Object.fromEntries(inputs) };
-    return { folder, values, many, outputs, note: JSON.stringify(note) };
+    const note: AgentNote = {
+      mark: crypto.randomUUID().slice(0, 8),
+      inputs: Object.fromEntries(inputs),
+      modules: modules?.digest,
+    };
+    return { folder, values, many, files, outputs, note: JSON.stringify(note) };
   }
 
   /**
@@ -155,7 +203,8 @@ export class AgentAccess {
     const { links, documents } = this.#plan;
     const inputs = new Map<string, GrantedInput>();
     const granted = new Map<string, GrantedOutput>();
-    for (const [name, key] of Object.entries((JSON.parse(note) as AgentNote).inputs)) {
+    const noted: AgentNote = JSON.parse(note);
+    for (const [name, key] of Object.entries(noted.inputs)) {
       const repository = repositoryOf(links, name);
       if (repository) inputs.set(name, { kind: "value", repository, key });
     }
@@ -169,12 +218,39 @@ export class AgentAccess {
       if (link.view === "items") granted.set(name, grantedItems(attempt, name, link, context, documents));
     }
     const agent = await this.#agent();
-    const admission = await agent.admit({ attempt, documents, inputs, outputs: granted });
+    const { modules } = noted;
+    const files = modules === undefined
+      ? undefined
+      : (path: string) =>
+        path === modules
+          ? readModules(this.#delivery.modules(attempt.task, modules))
+          : Promise.resolve(undefined);
+    const admission = await agent.admit({ attempt, documents, inputs, outputs: granted, files });
     this.#admissions.set(formatAttempt(attempt), admission);
     const { reach } = this.#plan.executor;
     const { server } = admission;
     const address = await reach?.address(server, { signal: context.signal, network });
     return { ...admission, address: address ?? server.url ?? `http://127.0.0.1:${server.port}` };
+  }
+
+  /** What the script of a body needs in order to speak to the agent. */
+  told({ address, path, token, server }: Admitted, { note, files }: AgentPlaces): ScriptAgent {
+    const { mark } = JSON.parse(note) as AgentNote;
+    return {
+      address,
+      path,
+      token,
+      mark,
+      authorities: address.startsWith("http://") ? undefined : server.authorities,
+      patienceMs: this.#plan.patienceMs,
+      modules: files[0]?.path,
+    };
+  }
+
+  /** The modules that a run may still ask for; nothing when it asks for none. */
+  modulesOf(task: string, note: string): string | undefined {
+    const { modules } = JSON.parse(note) as AgentNote;
+    return modules === undefined ? undefined : this.#delivery.modules(task, modules);
   }
 
   /**
@@ -189,15 +265,15 @@ export class AgentAccess {
   script(
     attempt: Attempt,
     admitted: Admitted,
-    { folder, values, many, note }: AgentPlaces,
+    places: AgentPlaces,
     work: {
       readonly script: string;
       readonly environment: Readonly<Record<string, string>>;
       readonly interpreter: readonly string[] | undefined;
     },
   ): string {
-    const { patienceMs, cache } = this.#plan;
-    const { server, path, token, address } = admitted;
+    const { folder, values, many, files } = places;
+    const { modules: _, ...told } = this.told(admitted, places);
     const subject = formatAttempt(attempt);
     const own = interpreterOf(
       { subject, script: work.script, environment: work.environment },
@@ -206,19 +282,15 @@ export class AgentAccess {
     const valuesOf = (way: "in" | "out"): WorkerValue[] =>
       values.filter(({ direction }) => direction === way).map(valueOf);
     return workerScript({
+      ...told,
       folder,
-      address,
-      path,
-      token,
-      mark: (JSON.parse(note) as AgentNote).mark,
-      authorities: address.startsWith("http://") ? undefined : server.authorities,
-      patienceMs,
-      cache,
+      cache: this.#plan.cache,
+      files,
       inputs: valuesOf("in"),
       outputs: valuesOf("out"),
       feeds: this.#streams("stream", many),
       items: this.#streams("items", many),
-      lookups: Object.values(this.#plan.links).some(({ view }) => view === "lookup"),
+      lookups: Object.keys(this.lookups()).length > 0,
       script: work.script,
       interpreter: work.interpreter ?? own,
     });
@@ -237,6 +309,7 @@ export class AgentAccess {
 
   /** What the script sees of links to any value: the command that gets one. */
   lookups(): Readonly<Record<string, unknown>> {
+    if (this.#plan.modules) return {};
     return Object.fromEntries(
       Object.entries(this.#plan.links).filter(([, { view }]) => view === "lookup").map(([name]) =>
         [name, sh.raw(`datatask get '${name}'`)] as const

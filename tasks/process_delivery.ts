@@ -64,6 +64,11 @@ export class Delivery {
     this.#together = together;
   }
 
+  /** Where the modules of a body lie as long as a run may ask for them. */
+  modules(task: string, digest: string): string {
+    return `${this.#root}/${task}/${digest}.modules`;
+  }
+
   /** The folder of an attempt. It is there when something was copied. */
   folder({ task, job, replica, attempt }: Attempt): string {
     return `${this.#root}/${task}/${job}.${replica}.${attempt}`;
@@ -280,7 +285,7 @@ export class Delivery {
    * Removes what coordinators that were killed have brought for runs that are no more.
    *
    * @param task Of which task.
-   * @param folders The folders of runs that are there.
+   * @param folders The folders of runs that are there, and files that these need.
    */
   async sweep(task: string, folders: ReadonlySet<string>): Promise<void> {
     const root = `${this.#root}/${task}`;

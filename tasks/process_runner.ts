@@ -9,9 +9,10 @@ import { DatataskError, isDatataskError } from "../core/errors.ts";
 import type { Executor, ProcessWork, RunStatus, Work } from "../executors/executor.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import type { Links } from "./link.ts";
+import type { Bundle } from "./module_bundle.ts";
 import { recordError } from "./outcome.ts";
 import { Delivery, type NotedOutput } from "./process_delivery.ts";
-import { AgentAccess, type AgentPlaces } from "./process_agent.ts";
+import { AgentAccess, type ScriptAgent } from "./process_agent.ts";
 import { boundPaths, type Placed, scriptEnvironment, type Slot, slotsOf } from "./process_links.ts";
 import { collectLogs, publishOutputs } from "./process_publish.ts";
 import type { Ending, FoundRun, RunContext, Runner, RunnerOpen } from "./runner.ts";
@@ -49,7 +50,11 @@ export interface ProcessPlan<W extends Work = ProcessWork> {
   readonly inside: Inside<W>;
   /** All links, those of the standard streams included. */
   readonly links: Links;
-  readonly script: (context: Record<string, unknown>) => string | Script | Promise<string | Script>;
+  /** Makes the script. One that runs a body is told how to speak to the agent, where there is one. */
+  readonly script: (
+    context: Record<string, unknown>,
+    agent: ScriptAgent | undefined,
+  ) => string | Script | Promise<string | Script>;
   readonly environment: (
     context: Record<string, unknown>,
   ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
@@ -65,6 +70,8 @@ export interface ProcessPlan<W extends Work = ProcessWork> {
   readonly patienceMs: number;
   /** What workers keep of their downloads. */
   readonly cache: WorkerCache | undefined;
+  /** The modules of a body, when the script runs one. */
+  readonly modules?: (() => Promise<Bundle>) | undefined;
   /** Whether all outputs of an attempt are made in one folder that holds nothing else, which can be shown to a container. */
   readonly together: boolean;
 }
@@ -164,7 +171,10 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     for await (const run of this.#plan.executor.list({ ...options, task })) {
       const { attempt, since, where, notes } = run;
       folders.add(this.#places().folder(attempt));
-      if (notes[AGENT] !== undefined) this.#found.set(formatAttempt(attempt), notes);
+      if (notes[AGENT] !== undefined) {
+        this.#found.set(formatAttempt(attempt), notes);
+        folders.add(this.#agent().modulesOf(task, notes[AGENT]) ?? "");
+      }
       yield { attempt, since, where, waiting: run.state === "running" ? run.waiting : undefined };
     }
     await this.#places().sweep(task, folders);
@@ -229,7 +239,10 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
       const within = [...inside.seen(placed), ...places?.values ?? [], ...places?.many ?? []];
       const bodies = boundPaths(within, { ...values, ...access.lookups() });
       const seen = { job, task, attempt: attempt.attempt, replica, quota, ...bodies };
-      const script = await this.#plan.script(seen);
+      const admitted = places &&
+        await access.admit(attempt, places.note, places.outputs, context, inside.network);
+      const told = places && admitted && access.told(admitted, places);
+      const script = await this.#plan.script(seen, told);
       const environment = {
         ...scriptEnvironment(attempt, quota, within),
         ...await this.#plan.environment(seen),
@@ -242,8 +255,11 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
         notes: { [OUTPUTS]: JSON.stringify(outputs), ...(places && { [AGENT]: places.note }) },
         stdin,
       };
-      const own = places
-        ? { ...process, script: await this.#wrap(attempt, process, places, context) }
+      const own = places && admitted && access.wraps
+        ? {
+          ...process,
+          script: access.script(attempt, admitted, places, { ...process, interpreter: inside.interpreter }),
+        }
         : process;
       const work = await inside.work({ process: own, wrapped: own !== process, placed, context: seen });
       await executor.start(attempt, work, { quota, signal });
@@ -256,19 +272,6 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
       await stdin?.cancel().catch(() => {});
       throw error;
     }
-  }
-
-  /** Lets an attempt in at the agent, and gives the script of its worker. */
-  async #wrap(
-    attempt: Attempt,
-    process: ProcessWork,
-    places: AgentPlaces,
-    context: RunContext,
-  ): Promise<string> {
-    const { network, interpreter } = this.#plan.inside;
-    const access = this.#agent();
-    const admitted = await access.admit(attempt, places.note, places.outputs, context, network);
-    return access.script(attempt, admitted, places, { ...process, interpreter });
   }
 
   async #stdin(

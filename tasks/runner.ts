@@ -23,6 +23,17 @@ export interface Pool {
   readonly width: number;
 }
 
+/** The items of a streaming input, each once. Whoever has called `next()` and got no answer waits; a stream may end when all who read wait. */
+export interface KeyFeed extends AsyncIterableIterator<Key, void, void> {
+  /**
+   * Items that are there, without waiting for more.
+   *
+   * @param atMost How many.
+   * @returns Them. They are not given again.
+   */
+  ready(atMost: number): readonly Key[];
+}
+
 /** What a run gets from the scheduler. */
 export interface RunContext {
   /** Aborted with a `StopError` when the run shall end. */
@@ -46,7 +57,7 @@ export interface RunContext {
    * @param link The name of the link.
    * @param signal When to stop; the run's own signal stops it too.
    */
-  feed(link: string, signal?: AbortSignal): AsyncIterableIterator<Key>;
+  feed(link: string, signal?: AbortSignal): KeyFeed;
   /** The time. */
   readonly clock: Clock;
 }

@@ -25,6 +25,18 @@ export interface WorkerStream extends WorkerValue {
   readonly cokeyed: Readonly<Record<string, boolean>>;
 }
 
+/** A file that the script needs besides its values. */
+export interface WorkerFile {
+  /** What people call it: `the modules of the body`. */
+  readonly title: string;
+  /** Its path at the agent, below `/files/`. */
+  readonly name: string;
+  /** Where it lies on the worker. */
+  readonly path: string;
+  /** SHA-256 of its bytes, in hex. */
+  readonly digest: string;
+}
+
 /** What a worker keeps of what it has downloaded. */
 export interface WorkerCache {
   /** A folder on the worker, absolute. */
@@ -51,6 +63,8 @@ export interface WorkerJob {
   readonly patienceMs: number;
   /** What is kept of downloads. */
   readonly cache: WorkerCache | undefined;
+  /** Files that are brought before the values. */
+  readonly files: readonly WorkerFile[];
   /** What is brought before the script begins. */
   readonly inputs: readonly WorkerValue[];
   /** What is handed over when it has ended well. */
@@ -160,8 +174,16 @@ _dt_e=$(LC_ALL=C mkdir -p "$_dt_f" "$_dt_w" 2>&1) || _dt_end infrastructure "can
 `;
 
 /** Input and output of whole values. */
-const VALUES = `_dt_in() {
-  _dt_fetch "$1" "$_dt_x.value"
+const VALUES = `_dt_bring() {
+  _dt_fetch "files/$1" "$2" "$3"
+  case $? in
+    0) ;;
+    3) _dt_end infrastructure "cannot bring $4: the agent has none" ;;
+    *) _dt_end "$_dt_blame" "cannot bring $4: $_dt_why" ;;
+  esac
+}
+_dt_in() {
+  _dt_fetch "in/$1" "$_dt_x.value"
   case $? in
     0) ;;
     3) return 0 ;;
@@ -285,6 +307,9 @@ export function workerScript(job: WorkerJob): string {
       : "",
     file("script", scriptFile(job)),
     tools ? file("tool", tool(job)) + INSTALL : "",
+    ...job.files.map(({ name, path, digest, title }) =>
+      `_dt_bring ${[name, path, digest, title].map(quoteWord).join(" ")}\n`
+    ),
     ...job.inputs.map((input) => `_dt_in ${words(input)}\n`),
     job.feeds.length + job.items.length > 0 ? "_dt_me=$(exec sh -c 'echo $PPID')\n" : "",
     ...job.feeds.map((feed, i) => background(`_dt_feed ${streamWords(feed, true)}`, `feed${i}`, "_dt_feeds")),

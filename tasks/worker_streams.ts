@@ -60,7 +60,7 @@ _dt_come() {
   : >"$_dt_w/seen.$_dt_link/$_dt_key"
 }
 _dt_place() {
-  _dt_fetch "$1/$_dt_key" "$_dt_x.value"
+  _dt_fetch "in/$1/$_dt_key" "$_dt_x.value"
   case $? in
     0)
       if [ "$3" = tree ]; then
@@ -150,7 +150,7 @@ _dt_trouble() {
 _dt_wrong() { printf 'datatask: %s\\n' "$1" >&2; exit 2; }
 case \${1-}.$# in
   get.3)
-    _dt_fetch "$(_dt_encode "$2")/$(_dt_encode "$3")" "$_dt_x.value"
+    _dt_fetch "in/$(_dt_encode "$2")/$(_dt_encode "$3")" "$_dt_x.value"
     case $? in
       0) cat "$_dt_x.value" ;;
       3) exit 3 ;;

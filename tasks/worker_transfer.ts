@@ -8,7 +8,8 @@
  * Shell functions over those of {@linkcode WORKER_HTTP}. They want `_dt_k` (how long the agent is waited for, in seconds), and, for a
  * cache of downloads, `_dt_cache` (a folder) and `_dt_room` (how much it may hold, in KiB).
  *
- * - `_dt_fetch PATH FILE` downloads. 0: the file is there, whole; 3: there is no such value; otherwise `_dt_why` says what is wrong.
+ * - `_dt_fetch PATH FILE [SHA256]` downloads: PATH is `in/LINK`, `in/LINK/KEY`, or `files/PATH` with its digest. 0: the file is there, whole; 3: there is no
+ *   such value; otherwise `_dt_why` says what is wrong.
  * - `_dt_send PATH FILE` uploads; what was answered is in `_dt_x.said`. 0, or `_dt_why` says what is wrong.
  * - `_dt_blame` is `failed` when the trouble in `_dt_why` is the task's own, and `infrastructure` otherwise.
  *
@@ -66,7 +67,7 @@ _dt_full() { { printf '%05000d' 0 | cat >"$_dt_x.room"; } 2>&1; LC_ALL=C rm -f "
 _dt_digest() {
   while :; do
     _dt_from=0
-    _dt_http GET "/digest/$1" "$_dt_x.sum"
+    _dt_http GET "/digest/\${1#in/}" "$_dt_x.sum"
     case $_dt_s$_dt_r in
       2??0) read -r _dt_h <"$_dt_x.sum"; return 0 ;;
       404?*) return 3 ;;
@@ -75,16 +76,16 @@ _dt_digest() {
   done
 }
 _dt_fetch() {
-  _dt_since=0 _dt_bad=0 _dt_h=
+  _dt_since=0 _dt_bad=0 _dt_h=\${3-}
   _dt_sums=$(_dt_sum /dev/null)
   if [ -n "$_dt_cache" ] && [ -n "$_dt_sums" ]; then
-    _dt_digest "$1" || return $?
+    [ -n "\${3-}" ] || _dt_digest "$1" || return $?
     if _dt_cached "$_dt_h" "$2"; then return 0; fi
   fi
   while :; do
     _dt_pull "$1" || return $?
     [ -n "$_dt_sums" ] || break
-    _dt_digest "$1" || return $?
+    [ -n "\${3-}" ] || _dt_digest "$1" || return $?
     [ "$(_dt_sum "$_dt_x.part")" != "$_dt_h" ] || break
     _dt_bad=$((_dt_bad + 1))
     if [ $_dt_bad = 5 ]; then
@@ -101,8 +102,8 @@ _dt_pull() {
   while :; do
     _dt_from=0
     [ -z "$_dt_tag" ] || [ ! -s "$_dt_x.part" ] || _dt_from=$(_dt_size "$_dt_x.part")
-    if [ $_dt_from = 0 ]; then _dt_http GET "/in/$1" "$_dt_x.new"
-    else _dt_http GET "/in/$1" "$_dt_x.new" "If-Range: $_dt_tag"
+    if [ $_dt_from = 0 ]; then _dt_http GET "/$1" "$_dt_x.new"
+    else _dt_http GET "/$1" "$_dt_x.new" "If-Range: $_dt_tag"
     fi
     case $_dt_s in
       200)

@@ -277,7 +277,7 @@ export async function secretData(order: PodOrder): Promise<Tree> {
     if (size <= SECRET) return;
     throw refusal(
       action,
-      `its script, environment and standard input have more than ${SECRET} bytes together, which is all that a Secret of Kubernetes holds; bring what is large through a link, and put large modules of a body into the image, or on the net`,
+      `its script, environment and standard input have more than ${SECRET} bytes together, which is all that a Secret of Kubernetes holds; bring what is large through a link`,
     );
   };
   check();

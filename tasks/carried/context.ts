@@ -1,25 +1,59 @@
 /**
- * What a body that was carried somewhere finds beside it: who it is, and where its values lie.
+ * What a body that was carried somewhere finds beside it: who it is, where its values lie, and how to speak to the agent about the others.
  *
  * @module
  */
 import type { Quota } from "../../core/quota.ts";
+import type { RepositoryKind } from "../../repositories/repository.ts";
+import type { ItemKeys } from "../link.ts";
+
+/** A value at a path. */
+export interface CarriedValue {
+  readonly kind: RepositoryKind;
+  readonly direction: "in" | "out";
+  /** What errors call the repository. */
+  readonly repository: string;
+  readonly path: string;
+  readonly key: string;
+  /** Values under the same key. */
+  readonly cokeyed: Readonly<Record<string, CarriedValue>>;
+}
+
+/** A repository whose values are asked for at the agent. */
+export interface CarriedRepository {
+  readonly kind: RepositoryKind;
+  /** What errors call it. */
+  readonly repository: string;
+}
+
+/** Many values, which come and go while the body runs. */
+export interface CarriedMany extends CarriedRepository {
+  readonly view: "lookup" | "stream" | "items";
+  /** Repositories with values under the same keys. */
+  readonly cokeyed: Readonly<Record<string, CarriedRepository>>;
+  /** How items that are published get their keys. */
+  readonly keys: ItemKeys | undefined;
+}
+
+/** A document or a key, itself. */
+export interface CarriedItself {
+  /** As `documents` writes it, in Base64. */
+  readonly document: string;
+}
 
 /** A link as it is carried. */
-export type CarriedLink =
-  /** A value at a path. */
-  | {
-    readonly kind: "blob" | "metadata" | "filesystem" | "keys";
-    readonly direction: "in" | "out";
-    /** What errors call the repository. */
-    readonly repository: string;
-    readonly path: string;
-    readonly key: string;
-    /** Values under the same key. */
-    readonly cokeyed: Readonly<Record<string, CarriedLink>>;
-  }
-  /** A document or a key, itself. */
-  | { readonly kind: "itself"; readonly value: unknown };
+export type CarriedLink = CarriedValue | CarriedMany | CarriedItself;
+
+/** How to speak to the agent. */
+export interface CarriedAgent {
+  /** What comes after its address. */
+  readonly path: string;
+  readonly token: string;
+  /** Tells the last words about the agent from those of the body. */
+  readonly mark: string;
+  /** How long the agent is waited for, in milliseconds. */
+  readonly patienceMs: number;
+}
 
 /** What a body finds beside it. */
 export interface CarriedContext {
@@ -29,4 +63,6 @@ export interface CarriedContext {
   readonly replica: number;
   readonly quota: Quota;
   readonly links: Readonly<Record<string, CarriedLink>>;
+  /** There when links need it. */
+  readonly agent?: CarriedAgent | undefined;
 }

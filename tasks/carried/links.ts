@@ -4,12 +4,10 @@
  * @module
  */
 import type { Bytes } from "../../core/bytes.ts";
-import { json } from "../../core/codec.ts";
 import { NotFoundError } from "../../core/errors.ts";
-import type { CarriedLink } from "./context.ts";
+import type { CarriedItself, CarriedValue } from "./context.ts";
+import { documents } from "./documents.ts";
 import { treeEntries, writeTree } from "./tree.ts";
-
-type Placed = Extract<CarriedLink, { readonly path: string }>;
 
 /**
  * Binds a link.
@@ -18,13 +16,16 @@ type Placed = Extract<CarriedLink, { readonly path: string }>;
  * @param track Takes note of a write, so that the run does not end before it.
  * @returns What the body gets.
  */
-export function bindCarried(link: CarriedLink, track: <T>(write: Promise<T>) => Promise<T>): unknown {
-  if (link.kind === "itself") return link.value;
+export function bindCarried(
+  link: CarriedItself | CarriedValue,
+  track: <T>(write: Promise<T>) => Promise<T>,
+): unknown {
+  if ("document" in link) return documents.decode(Uint8Array.fromBase64(link.document));
   const beside = Object.entries(link.cokeyed).map(([name, other]) => [name, bindCarried(other, track)]);
   return Object.assign(bindValue(link, track), Object.fromEntries(beside));
 }
 
-function bindValue(link: Placed, track: <T>(write: Promise<T>) => Promise<T>): object {
+function bindValue(link: CarriedValue, track: <T>(write: Promise<T>) => Promise<T>): object {
   const { path, key, kind } = link;
   const base = { key, exists: () => exists(path) };
   const write = <A extends readonly unknown[]>(write: (...args: A) => Promise<void>) =>
@@ -44,7 +45,7 @@ function bindValue(link: Placed, track: <T>(write: Promise<T>) => Promise<T>): o
       };
     case "metadata": {
       const find = async (): Promise<unknown> =>
-        await exists(path) ? json.decode(await Deno.readFile(path)) : undefined;
+        await exists(path) ? documents.decode(await Deno.readFile(path)) : undefined;
       return {
         ...base,
         find,
@@ -53,7 +54,7 @@ function bindValue(link: Placed, track: <T>(write: Promise<T>) => Promise<T>): o
           if (value === undefined) throw missing(link);
           return value;
         },
-        ...write(async (value: unknown) => await Deno.writeFile(path, json.encode(value))),
+        ...write(async (value: unknown) => await Deno.writeFile(path, documents.encode(value))),
       };
     }
     case "filesystem":
@@ -106,7 +107,7 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** What was read, or an error that says what is not there. */
-async function found<T>(link: Placed, reading: Promise<T>): Promise<T> {
+async function found<T>(link: CarriedValue, reading: Promise<T>): Promise<T> {
   try {
     return await reading;
   } catch (error) {
@@ -114,7 +115,7 @@ async function found<T>(link: Placed, reading: Promise<T>): Promise<T> {
   }
 }
 
-function missing({ repository, key }: Placed): NotFoundError {
+function missing({ repository, key }: CarriedValue): NotFoundError {
   return new NotFoundError(`Cannot read "${key}" of ${repository}: there is no such key`, {
     operation: "read",
     subject: repository,

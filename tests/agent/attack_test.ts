@@ -5,7 +5,7 @@ import { Channel } from "../../core/channel.ts";
 import type { Bytes } from "../../core/bytes.ts";
 import { MemoryBlobRepository } from "../../repositories/memory.ts";
 import type { Grant, GrantedOutput } from "../../tasks/agent.ts";
-import { attemptOf, grantOf, Place, type Send, until, type Worker } from "./kit.ts";
+import { attemptOf, grantOf, keyFeed, Place, type Send, until, type Worker } from "./kit.ts";
 import { Raw } from "./raw.ts";
 
 /** All names and contents below a folder, but for what the agent keeps for itself. */
@@ -90,6 +90,7 @@ Deno.test("no part of a path climbs anywhere", async () => {
         `/in/any/${climb}`,
         `/digest/any/${climb}`,
         `/feed/${climb}`,
+        `/keys/${climb}`,
         `/files/${climb}`,
         `/files/a/${climb}`,
         `/${climb}/in/book`,
@@ -158,6 +159,7 @@ const REQUESTS: readonly (readonly [path: string, send: Send])[] = [
   ["/in/any/emma", {}],
   ["/digest/book", {}],
   ["/feed/book", {}],
+  ["/keys/any", {}],
   ["/files/main.ts", {}],
   ["/out/report", { method: "PUT", body: "x" }],
   ["/out/report", { method: "HEAD" }],
@@ -345,7 +347,7 @@ Deno.test("an attempt has so many requests under way and no more", async () => {
   await using place = await Place.make({ maxRequests: 3 });
   const repository = new MemoryBlobRepository("books");
   // Nothing ever comes.
-  const keys = (): AsyncIterable<string> => new Channel<string>();
+  const keys = () => keyFeed(new Channel<string>());
   const worker = await place.admit(grantOf("emma", { books: { kind: "feed", repository, keys } }));
   const other = await place.admit(grantOf("walden", { book: { kind: "lookup", repository } }));
   await repository.put("emma", "a book");
@@ -426,7 +428,7 @@ Deno.test("an archive that reaches out of its tree is refused, and nothing of it
   await using place = await Place.make();
   const tree: GrantedOutput = { kind: "file", path: `${place.folder}/out/report`, tree: true };
   const published: string[] = [];
-  const publish = ({ name }: { name: string }): Promise<string> =>
+  const publish = ({ name = "" }: { name?: string | undefined }): Promise<string> =>
     Promise.resolve(name + published.push(name));
   const worker = await place.admit(grantOf("emma", {}, {
     report: tree,

@@ -6,8 +6,10 @@
 import { type RunningAgent, startAgent } from "../../agent/mod.ts";
 import type { Attempt } from "../../core/attempt.ts";
 import { json } from "../../core/codec.ts";
+import type { Key } from "../../core/key.ts";
 import type { Admission, Grant, GrantedInput, GrantedOutput } from "../../tasks/agent.ts";
 import type { AgentOptions } from "../../tasks/agent_options.ts";
+import type { KeyFeed } from "../../tasks/runner.ts";
 
 /** The attempt of a job of task `count`. */
 export function attemptOf(job: string, attempt = 1): Attempt {
@@ -27,6 +29,21 @@ export function grantOf(
     inputs: new Map(Object.entries(inputs)),
     outputs: new Map(Object.entries(outputs)),
     ...more,
+  };
+}
+
+/** Keys of which none is there before it is waited for. */
+export function keyFeed(keys: AsyncIterable<Key>): KeyFeed {
+  const iterator = keys[Symbol.asyncIterator]();
+  return {
+    next: async () => {
+      const { done, value } = await iterator.next();
+      return done ? { done, value: undefined } : { done: false, value };
+    },
+    ready: () => [],
+    [Symbol.asyncIterator]() {
+      return this;
+    },
   };
 }
 

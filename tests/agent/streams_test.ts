@@ -4,7 +4,8 @@ import { Channel } from "../../core/channel.ts";
 import type { Key } from "../../core/key.ts";
 import { MemoryBlobRepository } from "../../repositories/memory.ts";
 import type { GrantedItem, GrantedOutput } from "../../tasks/agent.ts";
-import { grantOf, Place, until, type Worker } from "./kit.ts";
+import type { KeyFeed } from "../../tasks/runner.ts";
+import { grantOf, keyFeed, Place, until, type Worker } from "./kit.ts";
 
 /** What a feed says, in a worker's words. */
 async function poll(
@@ -24,9 +25,9 @@ Deno.test("keys are told as they come, each once to who goes on, and an end when
   const channel = new Channel<Key>();
   let asked = 0;
   const repository = new MemoryBlobRepository("books");
-  const keys = (): AsyncIterable<Key> => {
+  const keys = (): KeyFeed => {
     asked++;
-    return channel;
+    return keyFeed(channel);
   };
   const worker = await place.admit(grantOf("emma", { books: { kind: "feed", repository, keys } }));
   channel.push("a");
@@ -40,9 +41,9 @@ Deno.test("keys are told as they come, each once to who goes on, and an end when
   assert.deepEqual(await poll(worker, second.cursor), { cursor: second.cursor, keys: [], ended: false });
   channel.push("c");
   channel.close();
-  let third = await poll(worker, second.cursor);
-  if (!third.ended) third = { ...await poll(worker, third.cursor), keys: third.keys };
-  assert.deepEqual([third.keys, third.ended], [["c"], true]);
+  const third = await poll(worker, second.cursor);
+  assert.deepEqual(third.keys, ["c"]);
+  assert.deepEqual(await poll(worker, third.cursor), { cursor: third.cursor, keys: [], ended: true });
   // Who has lost its place begins anew.
   for (const lost of ["", "nonsense-7", "x", third.cursor.replace(/^.{8}/, "00000000")]) {
     assert.deepEqual((await poll(worker, lost)).keys, ["a", "b", "c"], lost);
@@ -55,17 +56,29 @@ Deno.test("keys are told as they come, each once to who goes on, and an end when
 Deno.test("keys are asked for no faster than they are fetched", async () => {
   await using place = await Place.make();
   let given = 0;
-  async function* keys(): AsyncGenerator<Key, void, void> {
-    for (; given < 50_000; given++) yield `k${given}`;
-  }
+  let waits = 0;
+  const take = (atMost: number): Key[] =>
+    Array.from({ length: Math.min(atMost, 50_000 - given) }, () => `k${given++}`);
+  const keys = (): KeyFeed => ({
+    ready: take,
+    next: () => {
+      waits++;
+      return Promise.resolve({ done: true, value: undefined });
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  });
   const repository = new MemoryBlobRepository("books");
   const worker = await place.admit(grantOf("emma", { books: { kind: "feed", repository, keys } }));
   const seen: string[] = [];
-  let page = await poll(worker);
-  seen.push(...page.keys);
-  await until(() => given >= 9_999);
-  assert(given <= 10_001, `${given}`);
-  while (!page.ended) seen.push(...(page = await poll(worker, page.cursor)).keys);
+  for (let cursor = "", ended = false; !ended;) {
+    const page = await poll(worker, cursor);
+    ({ cursor, ended } = page);
+    seen.push(...page.keys);
+    // Who has not asked for more does not wait for more.
+    assert.deepEqual([given, waits], [seen.length, ended ? 1 : 0]);
+  }
   assert.deepEqual(seen, Array.from({ length: 50_000 }, (_, i) => `k${i}`));
 });
 
@@ -78,7 +91,9 @@ Deno.test("a feed that fails says so, and begins anew for who asks again", async
     yield "b";
   }
   const repository = new MemoryBlobRepository("books");
-  const worker = await place.admit(grantOf("emma", { books: { kind: "feed", repository, keys } }));
+  const worker = await place.admit(
+    grantOf("emma", { books: { kind: "feed", repository, keys: () => keyFeed(keys()) } }),
+  );
   let cursor = "";
   const keysSeen = new Set<string>();
   const failures: string[] = [];
@@ -98,16 +113,20 @@ Deno.test("a feed that fails says so, and begins anew for who asks again", async
 
 Deno.test("a feed that is waited for ends with its attempt", async () => {
   await using place = await Place.make();
-  let ended = false;
+  let [waits, ended] = [false, false];
   async function* keys(signal: AbortSignal): AsyncGenerator<Key, void, void> {
     yield "a";
+    waits = true;
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     ended = true;
   }
   const repository = new MemoryBlobRepository("books");
-  const worker = await place.admit(grantOf("emma", { books: { kind: "feed", repository, keys } }));
+  const worker = await place.admit(
+    grantOf("emma", { books: { kind: "feed", repository, keys: (signal) => keyFeed(keys(signal)) } }),
+  );
   const { cursor } = await poll(worker);
   const waiting = worker.ask(`/feed/books?after=${cursor}`);
+  await until(() => waits);
   await worker.leave();
   assert((await waiting).status === 410 || (await waiting).status === 200);
   assert(ended);
@@ -123,7 +142,7 @@ interface Published {
 function items(): { readonly published: Published[]; readonly outputs: Record<string, GrantedOutput> } {
   const published: Published[] = [];
   const keys = new Map<string, Key>();
-  const publish = async ({ name, path, cokeyed }: GrantedItem): Promise<Key> => {
+  const publish = async ({ name = "", path, cokeyed }: GrantedItem): Promise<Key> => {
     const text = await Deno.readTextFile(path);
     const index = cokeyed.index && await Deno.readTextFile(cokeyed.index);
     published.push({ name, text, index });
@@ -319,4 +338,25 @@ Deno.test("an item may be a tree", async () => {
     .output();
   assert.equal((await worker.put("/items/pages/1", stdout)).status, 201);
   assert.deepEqual(seen, ["in a tree"]);
+});
+
+Deno.test("an item may be called in a header what no path can say, or have no name", async () => {
+  await using place = await Place.make();
+  const seen: unknown[] = [];
+  const publish = ({ name }: GrantedItem): Promise<Key> => {
+    seen.push(name);
+    return Promise.resolve("key");
+  };
+  const pages: GrantedOutput = { kind: "items", tree: false, cokeyed: {}, publish };
+  const worker = await place.admit(grantOf("emma", {}, { pages }));
+  for (const name of ["a/b\n\u{1f4d6}", "..", ""]) {
+    const header = { "X-Datatask-Name": encodeURIComponent(name) };
+    assert.equal((await worker.put("/items/pages/one", "x", header)).status, 201);
+  }
+  assert.deepEqual(seen, ["a/b\n\u{1f4d6}", "..", undefined]);
+  const bad = await worker.put("/items/pages/one", "x", { "X-Datatask-Name": "%ff" });
+  assert.deepEqual([bad.status, bad.text], [
+    400,
+    "The item is refused: X-Datatask-Name is no percent-encoded UTF-8\n",
+  ]);
 });

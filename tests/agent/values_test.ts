@@ -330,3 +330,20 @@ Deno.test("modules of a body are given by their path, and nothing beside them", 
   const none = await place.admit(grantOf("walden"));
   assert.equal((await none.ask("/files/body/main.ts")).status, 404);
 });
+
+Deno.test("the keys of a link are listed for who may read any of its values", async () => {
+  await using place = await Place.make();
+  const repository = new MemoryBlobRepository("books");
+  for (let n = 0; n < 5000; n++) await repository.put(`k${n}`, "x");
+  const worker = await place.admit(grantOf("emma", {
+    any: { kind: "lookup", repository },
+    book: { kind: "value", repository, key: "k1" },
+  }));
+  const { status, text } = await worker.ask("/keys/any");
+  assert.equal(status, 200);
+  assert.deepEqual(new Set(text.trimEnd().split("\n")), new Set(await Array.fromAsync(repository)));
+  for (const link of ["book", "other"]) {
+    const refused = await worker.ask(`/keys/${link}`);
+    assert.deepEqual([refused.status, refused.text], [403, `count/emma may not list "${link}"\n`]);
+  }
+});

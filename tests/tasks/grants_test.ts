@@ -11,6 +11,7 @@ import {
 } from "../../mod.ts";
 import { grantedInputs, grantedItems } from "../../tasks/grants.ts";
 import type { GrantedOutput } from "../../tasks/agent.ts";
+import { keyFeed } from "../agent/kit.ts";
 import { keysOf } from "../pipeline/kit.ts";
 
 const attempt: Attempt = { task: "work", job: "emma", replica: 0, attempt: 1 };
@@ -35,9 +36,9 @@ Deno.test("Requested and streaming inputs become grants of their repositories, a
   const [pages, meta] = [new MemoryBlobRepository("pages"), new MemoryMetadataRepository("meta")];
   const asked: string[] = [];
   const context = {
-    async *feed(link: string) {
+    feed(link: string) {
       asked.push(link);
-      yield await Promise.resolve("p1");
+      return keyFeed(ReadableStream.from(["p1"]));
     },
   };
   assert.deepEqual([...grantedInputs("all", lookup(pages), context)], [["all", {

@@ -1,86 +1,31 @@
 /** Tests of bodies of modules on executors of processes and containers: what they see, what they may, and what becomes of them. */
 import assert from "node:assert/strict";
-import { dockerExecutor } from "../../executors/docker/mod.ts";
-import { sshExecutor } from "../../executors/ssh/mod.ts";
 import {
-  type ContainerMount,
-  type ContainerWork,
-  type Executor,
   functionTask,
   localExecutor,
-  lookup,
   MemoryBlobRepository,
   MemoryFilesystemRepository,
   MemoryMetadataRepository,
   moduleBody,
   type Outcome,
-  outputs,
   type Permissions,
   Pipeline,
-  type ProcessWork,
   type Task,
 } from "../../mod.ts";
-import { docker, image, socket } from "../executors/docker/kit.ts";
-import { address, available, Place } from "../executors/ssh/server.ts";
 import { outcomes, runAll } from "../pipeline/kit.ts";
 import { allLinks, textLinks } from "./bodies/links.ts";
+import { CARRIED, inEach, type Where } from "./body_places.ts";
 
 const acts = moduleBody<typeof import("./bodies/acts.ts")>(import.meta.resolve("./bodies/acts.ts"));
 const kinds = moduleBody<typeof import("./bodies/kinds.ts")>(import.meta.resolve("./bodies/kinds.ts"));
 
-/** What a task is told of where it runs. */
-type Where = { readonly executor: Executor<ProcessWork>; readonly deno: string } | {
-  readonly executor: Executor<ContainerWork>;
-  readonly image: string;
-  readonly mounts: readonly ContainerMount[];
-};
-
-/** The program of Deno of this machine, with the libraries it needs, as a container sees them that has neither. */
-function denoMounts(): readonly ContainerMount[] {
-  const program = Deno.realPathSync(Deno.execPath());
-  const { stdout } = new Deno.Command("ldd", { args: [program] }).outputSync();
-  const libraries = new TextDecoder().decode(stdout).match(/\/\S+/g) ?? [];
-  return [
-    { source: program, target: "/usr/bin/deno", readOnly: true },
-    ...libraries.map((path) => ({ source: Deno.realPathSync(path), target: path, readOnly: true })),
-  ];
-}
-
-const PLACES: readonly {
-  readonly name: string;
-  readonly there: boolean;
-  readonly where: (place: Place) => Where;
-}[] = [
-  { name: "locally", there: true, where: () => ({ executor: localExecutor(), deno: Deno.execPath() }) },
-  {
-    name: "over SSH",
-    there: available,
-    where: ({ root }) => ({
-      executor: sshExecutor({ ...address, root }),
-      deno: Deno.realPathSync(Deno.execPath()),
-    }),
-  },
-  ...[true, false].map((sharesFiles) => ({
-    name: sharesFiles ? "in Docker" : "in Docker without shared files",
-    there: docker.available,
-    where: () => ({ executor: dockerExecutor({ socket, sharesFiles }), image, mounts: denoMounts() }),
-  })),
-];
-
-/** Registers a test for each place. `agent` says where the pipeline's agent listens, so that containers find it. */
+/** Registers a test for each place. */
 function everywhere(name: string, body: (where: () => Where, state: string) => Promise<void>): void {
-  for (const place of PLACES) {
-    Deno.test({
-      name: `${name} ${place.name}`,
-      ignore: !place.there,
-      async fn() {
-        await using stack = new AsyncDisposableStack();
-        const folders = new Place(stack);
-        await body(() => place.where(folders), `${folders.state}/state`);
-        assert.deepEqual(folders.leftovers(), []);
-      },
-    });
-  }
+  inEach(
+    CARRIED.filter(({ name }) => name !== "on Kubernetes"),
+    name,
+    ({ where, state }) => body(() => where, state),
+  );
 }
 
 function pipelineOf(tasks: readonly Task[], state: string): Pipeline {
@@ -123,7 +68,13 @@ everywhere("A body uses links of every kind, and its outputs are published,", as
   assert(outcome.success, outcome.error?.message ?? outcome.reason);
   assert.equal(await stores.outTexts.text("emma"), "text");
   assert.equal(await stores.outStreams.text("emma"), text);
-  assert.deepEqual(await stores.index.get("emma"), { n: 4 });
+  assert.deepEqual(await stores.index.get("emma"), {
+    at: new Date(0),
+    big: 2n ** 70n,
+    nan: NaN,
+    nothing: undefined,
+    bytes: Uint8Array.of(0, 10, 255),
+  });
   assert.equal(await new Response(await stores.outTrees.open("emma", "made/y")).text(), "yyy");
   const { about, missing, ...seen } = await stores.outDocuments.get("emma") as Record<string, unknown>;
   assert.deepEqual(about, {
@@ -246,20 +197,4 @@ Deno.test("A machine without Deno, and a module that is not there, are said to b
   assert.equal(reason, "failed");
   assert.match(error!.message, new RegExp(`^Cannot carry the module ${address}: Module not found`));
   await Deno.remove(state, { recursive: true });
-});
-
-Deno.test("Links to many values are refused where a body cannot take them", () => {
-  const words = lookup(new MemoryBlobRepository("words"));
-  for (
-    const [name, link] of [["words", words], ["pages", outputs(new MemoryBlobRepository("pages"))]] as const
-  ) {
-    const links = {
-      ...textLinks(new MemoryBlobRepository("from"), new MemoryBlobRepository("to")),
-      [name]: link,
-    };
-    assert.throws(() => functionTask("acts", { done: outcomes(), links, executor: localExecutor() }, acts), {
-      code: "invalid-definition",
-      message: `Link acts.${name} is for many values, which a body on local cannot take; use workerPool()`,
-    });
-  }
 });

@@ -95,6 +95,7 @@ export class Worker implements AsyncDisposable {
       authorities: undefined,
       patienceMs: 20_000,
       cache: undefined,
+      files: [],
       inputs: [],
       outputs: [],
       feeds: [],

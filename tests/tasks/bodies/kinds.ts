@@ -25,9 +25,14 @@ export default async function (context: BodyContext<ReturnType<typeof allLinks>>
   seen.file = await new Response(await trees.open("folder/b")).text();
   seen.missing = await trees.open("not/there").catch((error) => [error.name, error.code, error.message]);
   await context.outTexts.write("text");
-  // What JSON can hold is all that can be carried to another machine.
-  const exotic = { at: new Date(0), big: 2n ** 70n, nan: NaN, nothing: undefined };
-  await context.outTexts.index.write(value.n === 3 ? exotic : { n: value.n });
+  const bytes = Uint8Array.of(0, 10, 255);
+  await context.outTexts.index.write({
+    at: new Date(0),
+    big: 2n ** 70n,
+    nan: NaN,
+    nothing: undefined,
+    bytes,
+  });
   await context.outDocuments.write(seen);
   let size = 0;
   const counted = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({

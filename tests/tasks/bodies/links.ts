@@ -56,3 +56,46 @@ export function manyLinks(stores: {
     sums: output(stores.sums),
   };
 }
+
+/** What the body that uses everything links. */
+export interface Everything {
+  readonly books: MemoryBlobRepository;
+  readonly settings: MemoryMetadataRepository<{ readonly since: Date; readonly big: bigint }>;
+  readonly words: MemoryBlobRepository;
+  readonly facts: MemoryMetadataRepository<unknown>;
+  readonly shelves: MemoryFilesystemRepository;
+  readonly chapters: MemoryBlobRepository;
+  readonly titles: MemoryMetadataRepository<{ readonly title: string; readonly at: Date }>;
+  readonly plates: MemoryFilesystemRepository;
+  readonly pages: MemoryBlobRepository;
+  readonly notes: MemoryMetadataRepository<
+    { readonly of: string; readonly called: string; readonly bytes: Uint8Array }
+  >;
+  readonly scans: MemoryBlobRepository;
+  readonly albums: MemoryFilesystemRepository;
+  readonly cards: MemoryMetadataRepository<{ readonly by: string; readonly n: bigint }>;
+  readonly sums: MemoryMetadataRepository<unknown>;
+}
+
+/** Links of every kind, to one value and to many. */
+export function everyLink(stores: Everything) {
+  return {
+    books: input(stores.books),
+    settings: input(stores.settings, { as: "value" }),
+    words: lookup(stores.words),
+    facts: lookup(stores.facts),
+    shelves: lookup(stores.shelves),
+    chapters: stream(stores.chapters, {
+      of: allocated(),
+      cokeyed: { titles: stores.titles, plates: stores.plates },
+    }),
+    pages: outputs(stores.pages, {
+      cokeyed: { notes: stores.notes },
+      values: { notes: ({ job, name }) => ({ of: job, called: name }) },
+    }),
+    scans: outputs(stores.scans, { keys: "content" }),
+    albums: outputs(stores.albums, { keys: "name" }),
+    cards: outputs(stores.cards, { own: ({ task }) => ({ by: task }) }),
+    sums: output(stores.sums),
+  };
+}
