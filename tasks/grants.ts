@@ -10,10 +10,59 @@ import { RepositoryError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import { directoryDriver } from "../repositories/directory.ts";
 import type { Repository } from "../repositories/repository.ts";
-import type { GrantedInput, GrantedItem, GrantedOutput } from "./agent.ts";
+import type { Grant, GrantedInput, GrantedItem, GrantedOutput } from "./agent.ts";
 import { ItemPublisher } from "./items.ts";
-import type { Link } from "./link.ts";
+import type { Link, Links } from "./link.ts";
+import type { NotedOutput } from "./process_delivery.ts";
 import type { RunContext } from "./runner.ts";
+
+/** What the values of single keys are granted by. */
+export interface GrantedLinks {
+  readonly links: Links;
+  readonly documents: Codec;
+  /** The keys of what is read through the agent, by the name of the link. */
+  readonly inputs: Readonly<Record<string, Key>>;
+  /** Where outputs go. Those that the agent puts there say where the script sees them. */
+  readonly outputs: readonly NotedOutput[];
+}
+
+/**
+ * What an attempt may read and write.
+ *
+ * @param attempt Which attempt.
+ * @param granted Its links, and what is known of the values of single keys.
+ * @param context Says which items come, and is told of those that were published.
+ * @returns What it may read, and what it may write, by the names of the links.
+ */
+export function grantedLinks(
+  attempt: Attempt,
+  { links, documents, ...values }: GrantedLinks,
+  context: Pick<RunContext, "feed" | "published">,
+): Pick<Grant, "inputs" | "outputs"> {
+  const inputs = new Map<string, GrantedInput>();
+  const outputs = new Map<string, GrantedOutput>();
+  for (const [name, key] of Object.entries(values.inputs)) {
+    const repository = repositoryOf(links, name);
+    if (repository) inputs.set(name, { kind: "value", repository, key });
+  }
+  for (const { name, path, seen } of values.outputs) {
+    const repository = repositoryOf(links, name);
+    if (!repository || seen === undefined) continue;
+    outputs.set(name, { kind: "file", path, tree: repository.kind === "filesystem" });
+  }
+  for (const [name, link] of Object.entries(links)) {
+    for (const [part, input] of grantedInputs(name, link, context)) inputs.set(part, input);
+    if (link.view === "items") outputs.set(name, grantedItems(attempt, name, link, context, documents));
+  }
+  return { inputs, outputs };
+}
+
+/** The repository of a link, or of a cokeyed one: `reports.index`. */
+function repositoryOf(links: Links, name: string) {
+  const [link, other] = name.split(".");
+  const found = links[link!];
+  return other === undefined ? found?.repository : found?.cokeyed[other];
+}
 
 /**
  * What an attempt may read of a requested or streaming input.

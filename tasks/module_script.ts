@@ -11,7 +11,6 @@ import type { CarriedContext, CarriedLink, CarriedMany, CarriedValue } from "./c
 import { documents } from "./carried/documents.ts";
 import type { Link, Links } from "./link.ts";
 import { type Bundle, laidDown } from "./module_bundle.ts";
-import type { ScriptAgent } from "./process_agent.ts";
 import { isMany } from "./process_links.ts";
 import { quoteWord } from "./script.ts";
 
@@ -25,6 +24,24 @@ export interface CarriedPlan {
   readonly permissions: Permissions;
   /** The program of Deno where it runs. */
   readonly deno: string;
+}
+
+/** What the script of a body needs in order to speak to the agent. */
+export interface ScriptAgent {
+  /** The address, or `file:///…`, where it is found. */
+  readonly address: string;
+  /** What comes after the address. */
+  readonly path: string;
+  /** What opens its links. */
+  readonly token: string;
+  /** Certificates of the authorities that vouch for the agent, where the address needs them. */
+  readonly authorities: string | undefined;
+  /** Tells its last words about the agent from those of the body. */
+  readonly mark: string;
+  /** How long the agent is waited for, in milliseconds. */
+  readonly patienceMs: number;
+  /** Where the modules lie that the worker has fetched; nothing when there are none. */
+  readonly modules: string | undefined;
 }
 
 /** What the script of a job is made from: as `ProcessContext`, with the links. */

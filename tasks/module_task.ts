@@ -14,7 +14,7 @@ import type { Links } from "./link.ts";
 import { inThisProcess, type ModuleBody } from "./module_body.ts";
 import type { Bundle } from "./module_bundle.ts";
 import { asProcess, PROCESSES, type ProcessTaskOptions, scriptPlan } from "./process.ts";
-import type { ScriptAgent } from "./process_agent.ts";
+import type { ScriptAgent } from "./module_script.ts";
 import { scriptRunner } from "./script_runner.ts";
 import type { TaskOptions } from "./task.ts";
 

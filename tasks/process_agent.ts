@@ -11,11 +11,12 @@ import { ExecutorError } from "../core/errors.ts";
 import { isKey } from "../core/key.ts";
 import type { Executor } from "../executors/executor.ts";
 import { interpreterOf } from "../executors/local_interpreter.ts";
-import type { Admission, Agent, GrantedInput, GrantedOutput } from "./agent.ts";
-import { grantedInputs, grantedItems } from "./grants.ts";
+import type { Admission, Agent } from "./agent.ts";
+import { grantedLinks } from "./grants.ts";
 import type { Link, Links } from "./link.ts";
 import type { Bundle } from "./module_bundle.ts";
 import { keepModules, readModules } from "./module_files.ts";
+import type { ScriptAgent } from "./module_script.ts";
 import type { Delivery, NotedOutput } from "./process_delivery.ts";
 import { isMany, type Placed, type Slot } from "./process_links.ts";
 import type { RunContext } from "./runner.ts";
@@ -74,24 +75,6 @@ export interface AgentPlaces {
   readonly outputs: readonly NotedOutput[];
   /** What the next coordinator needs. */
   readonly note: string;
-}
-
-/** What the script of a body needs in order to speak to the agent. */
-export interface ScriptAgent {
-  /** The address, or `file:///…`, where it is found. */
-  readonly address: string;
-  /** What comes after the address. */
-  readonly path: string;
-  /** What opens its links. */
-  readonly token: string;
-  /** Certificates of the authorities that vouch for the agent, where the address needs them. */
-  readonly authorities: string | undefined;
-  /** Tells its last words about the agent from those of the body. */
-  readonly mark: string;
-  /** How long the agent is waited for, in milliseconds. */
-  readonly patienceMs: number;
-  /** Where the modules lie that the worker has fetched; nothing when there are none. */
-  readonly modules: string | undefined;
 }
 
 /** Lets attempts of one task in at the agent. */
@@ -201,22 +184,8 @@ export class AgentAccess {
       );
     }
     const { links, documents } = this.#plan;
-    const inputs = new Map<string, GrantedInput>();
-    const granted = new Map<string, GrantedOutput>();
     const noted: AgentNote = JSON.parse(note);
-    for (const [name, key] of Object.entries(noted.inputs)) {
-      const repository = repositoryOf(links, name);
-      if (repository) inputs.set(name, { kind: "value", repository, key });
-    }
-    for (const { name, path, seen } of outputs) {
-      const repository = repositoryOf(links, name);
-      if (!repository || seen === undefined) continue;
-      granted.set(name, { kind: "file", path, tree: repository.kind === "filesystem" });
-    }
-    for (const [name, link] of Object.entries(links)) {
-      for (const [part, input] of grantedInputs(name, link, context)) inputs.set(part, input);
-      if (link.view === "items") granted.set(name, grantedItems(attempt, name, link, context, documents));
-    }
+    const granted = grantedLinks(attempt, { ...noted, outputs, links, documents }, context);
     const agent = await this.#agent();
     const { modules } = noted;
     const files = modules === undefined
@@ -225,7 +194,7 @@ export class AgentAccess {
         path === modules
           ? readModules(this.#delivery.modules(attempt.task, modules))
           : Promise.resolve(undefined);
-    const admission = await agent.admit({ attempt, documents, inputs, outputs: granted, files });
+    const admission = await agent.admit({ attempt, documents, ...granted, files });
     this.#admissions.set(formatAttempt(attempt), admission);
     const { reach } = this.#plan.executor;
     const { server } = admission;
@@ -349,13 +318,6 @@ const valueOf = ({ name, path, repository }: Placed): WorkerValue => ({
   path,
   tree: repository.kind === "filesystem",
 });
-
-/** The repository of a link, or of a cokeyed one: `reports.index`. */
-function repositoryOf(links: Links, name: string) {
-  const [link, other] = name.split(".");
-  const found = links[link!];
-  return other === undefined ? found?.repository : found?.cokeyed[other];
-}
 
 /** The folders of a link to many values. */
 function manyOf({ job: key }: Attempt, folder: string, name: string, link: Link): Placed[] {

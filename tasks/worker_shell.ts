@@ -175,12 +175,9 @@ _dt_e=$(LC_ALL=C mkdir -p "$_dt_f" "$_dt_w" 2>&1) || _dt_end infrastructure "can
 
 /** Input and output of whole values. */
 const VALUES = `_dt_bring() {
-  _dt_fetch "files/$1" "$2" "$3"
-  case $? in
-    0) ;;
-    3) _dt_end infrastructure "cannot bring $4: the agent has none" ;;
-    *) _dt_end "$_dt_blame" "cannot bring $4: $_dt_why" ;;
-  esac
+  _dt_fetch "files/$1" "$2" "$3" && return
+  [ $? != 3 ] || _dt_why="the agent has none" _dt_blame=infrastructure
+  _dt_end "$_dt_blame" "cannot bring $4: $_dt_why"
 }
 _dt_in() {
   _dt_fetch "in/$1" "$_dt_x.value"
