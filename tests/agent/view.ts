@@ -76,29 +76,17 @@ export class View {
     };
   }
 
-  /** What a feed tells of all keys that there are now. */
+  /** All keys, some at a time. */
   async *#keys(options: OperationOptions | undefined): AsyncGenerator<readonly string[], void, void> {
     const signal = options?.signal;
     signal?.throwIfAborted();
-    const repository = this.#repository;
-    const keys = (signal: AbortSignal): AsyncIterable<string> => repository.keys({ signal });
-    const listener = await this.#place.admit(
-      grantOf(`listener-${View.#attempts++}`, { books: { kind: "feed", repository, keys } }),
-    );
-    try {
-      for (let [cursor, ended] = ["", false]; !ended;) {
-        const { status, text } = await listener.ask(`/feed/books?after=${cursor}`);
-        signal?.throwIfAborted();
-        if (status !== 200) throw refusal("list", this.#repository.name, "", status, text);
-        const [first, ...lines] = text.trimEnd().split("\n");
-        cursor = first!.slice(1);
-        ended = lines.at(-1) === ".";
-        if (ended) lines.pop();
-        if (lines.length > 0) yield lines;
-        signal?.throwIfAborted();
-      }
-    } finally {
-      await listener.leave();
+    const { status, text } = await this.#worker.ask("/keys/books");
+    signal?.throwIfAborted();
+    if (status !== 200) throw refusal("list", this.#repository.name, "", status, text);
+    const keys = text.split("\n").filter((key) => key !== "");
+    for (let at = 0; at < keys.length; at += 100) {
+      yield keys.slice(at, at + 100);
+      signal?.throwIfAborted();
     }
   }
 
