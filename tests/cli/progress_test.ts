@@ -9,27 +9,16 @@ import { runExitCode, summaryLines } from "../../cli/progress/summary.ts";
 import { NO_JOBS, type ProgressView } from "../../cli/progress/view.ts";
 import type { PipelineEvent, RunSummary } from "../../pipeline/events.ts";
 import type { Outcome } from "../../tasks/outcome.ts";
+import { outcomeOf } from "../kit/outcome.ts";
 
 const plain = styles(false);
 const logsCommand = (task: string, job: string): string => `dt logs ${task} ${job}`;
-
-const outcome = (success: boolean, more: Partial<Outcome> = {}): Outcome => ({
-  success,
-  reason: success ? "succeeded" : "failed",
-  start: "2026-01-01T00:00:00.000Z",
-  end: "2026-01-01T00:00:01.000Z",
-  seconds: 1,
-  attempt: 1,
-  timeout: false,
-  host: "here",
-  ...more,
-});
 
 const finished = (at: number, job: string, success = true, more: Partial<Outcome> = {}): PipelineEvent => ({
   type: "finished",
   at,
   attempt: { task: "count", job, replica: 0, attempt: 1 },
-  outcome: outcome(success, more),
+  outcome: outcomeOf(success, more),
 });
 
 const VIEW: ProgressView = {
@@ -148,7 +137,7 @@ Deno.test("PlainProgress writes a line for each event that matters", () => {
     type: "retrying",
     at: 1000,
     attempt,
-    outcome: outcome(false, { signal: "SIGKILL" }),
+    outcome: outcomeOf(false, { signal: "SIGKILL" }),
     retryAt: 3000,
   });
   progress.apply({ type: "trouble", at: 1000, message: "Cannot list x", error: new Error("it is\ngone") });

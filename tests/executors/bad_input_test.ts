@@ -22,7 +22,7 @@ import {
 import { blobs, copy, keysOf, outcomes, runAll } from "../pipeline/kit.ts";
 import { docker, image as dockerImage, socket } from "./docker/kit.ts";
 import { config, hostAddress, image as podImage } from "./kubernetes/cluster.ts";
-import { freePort } from "./ssh/own_server.ts";
+import { freePort } from "../kit/own_process.ts";
 import { address, available as ssh } from "./ssh/server.ts";
 
 /** How a task is expected to end: told as trouble of the place (`again`: until it was tried often enough), or as the outcome of its jobs. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type ErrorCode, isDatataskError } from "../../core/errors.ts";
 import type { Executor, ProcessWork } from "../../executors/executor.ts";
 import { localExecutor } from "../../executors/local.ts";
+import { refuses } from "../kit/refuses.ts";
 
 const attempt = { task: "work", job: "one", replica: 0, attempt: 1 };
 const work = (script: string, environment: Record<string, string> = {}): ProcessWork => ({
@@ -11,14 +11,6 @@ const work = (script: string, environment: Record<string, string> = {}): Process
   mergeStderr: true,
   notes: {},
 });
-
-async function says(code: ErrorCode, message: RegExp, call: () => Promise<unknown>): Promise<void> {
-  await assert.rejects(call, (error) => {
-    assert(isDatataskError(error, code), `${code}, not ${error}`);
-    assert.match(error.message, message);
-    return true;
-  });
-}
 
 async function withExecutor(
   call: (executor: Executor<ProcessWork>, state: string) => Promise<void>,
@@ -84,12 +76,13 @@ const refused: readonly (readonly [string, string, Record<string, string>, RegEx
 for (const [what, script, environment, message] of refused) {
   Deno.test(`localExecutor() refuses ${what}`, () =>
     withExecutor(async (executor, state) => {
-      await says("cannot-start", message, () =>
-        executor.start(attempt, work(script, environment), { quota: {} }));
+      await refuses(
+        () => executor.start(attempt, work(script, environment), { quota: {} }),
+        "cannot-start",
+        message,
+      );
       assert.deepEqual(
-        [...Deno.readDirSync(`${state}/runs`)].map((e) =>
-          e.name
-        ),
+        [...Deno.readDirSync(`${state}/runs`)].map((e) => e.name),
         [".new"],
       );
     }));
@@ -98,42 +91,50 @@ for (const [what, script, environment, message] of refused) {
 Deno.test("localExecutor() says what is wrong with a call", () =>
   withExecutor(async (executor, state) => {
     await executor.start(attempt, work("sleep 60"), { quota: {} });
-    await says(
+    await refuses(
+      () => executor.start(attempt, work(""), { quota: {} }),
       "already-exists",
       /^Cannot start work\/one: it was started before; wait for it, or stop and forget it$/,
-      () => executor.start(attempt, work(""), { quota: {} }),
     );
-    await says("conflict", /^Cannot forget work\/one on local: it still runs; stop it, or wait for it$/, () =>
-      executor.forget(attempt));
+    await refuses(
+      () => executor.forget(attempt),
+      "conflict",
+      /^Cannot forget work\/one on local: it still runs; stop it, or wait for it$/,
+    );
     await executor.stop(attempt, { graceMs: 10_000 });
     await executor.forget(attempt);
-    await says(
+    await refuses(
+      () => executor.wait(attempt),
       "unknown-run",
       /^Cannot wait for work\/one on local: no such run is kept; it was never started, or was forgotten$/,
-      () =>
-        executor.wait(attempt),
     );
-    await says("invalid-key" as ErrorCode, /not a valid key/, () =>
-      executor.start({ ...attempt, job: "../x" }, work(""), { quota: {} }));
-    await says("conflict", /it is open with .*; close it first, or make another$/, () =>
-      executor.open({ state: `${state}-other` }));
+    await refuses(
+      () => executor.start({ ...attempt, job: "../x" }, work(""), { quota: {} }),
+      "invalid-key",
+      /not a valid key/,
+    );
+    await refuses(
+      () => executor.open({ state: `${state}-other` }),
+      "conflict",
+      /it is open with .*; close it first, or make another$/,
+    );
   }));
 
 Deno.test("localExecutor() says that it is not open", async () => {
-  await says(
+  await refuses(
+    () => localExecutor().start(attempt, work(""), { quota: {} }),
     "cannot-start",
     /^Cannot start work\/one on executor local: it is not open; call open\(\) first$/,
-    () => localExecutor().start(attempt, work(""), { quota: {} }),
   );
 });
 
 Deno.test("localExecutor() says that its state cannot be written", async () => {
   const file = Deno.makeTempFileSync();
   try {
-    await says(
+    await refuses(
+      () => localExecutor().open({ state: file }),
       "io",
       /^Cannot open executor local with its state in .*: .*(Not a directory|os error 20)/,
-      () => localExecutor().open({ state: file }),
     );
   } finally {
     Deno.removeSync(file);
@@ -143,10 +144,10 @@ Deno.test("localExecutor() says that its state cannot be written", async () => {
 Deno.test("localExecutor() says that its folder was deleted, and blames no script", () =>
   withExecutor(async (executor, state) => {
     Deno.removeSync(`${state}/runs`, { recursive: true });
-    await says(
+    await refuses(
+      () => executor.start(attempt, work("true"), { quota: {} }),
       "io",
       /^Cannot start work\/one on local: the folder .*\/runs was deleted while it was in use; run again, which makes it anew$/,
-      () => executor.start(attempt, work("true"), { quota: {} }),
     );
   }));
 
@@ -189,7 +190,7 @@ async function onSmallDisk(root: string, left: number, used: boolean, state: str
   Deno.writeFileSync(`${root}/reserve`, new Uint8Array(4096 * left));
   await new Deno.Command("sh", { args: ["-c", `cat /dev/zero >${root}/filler`], stderr: "null" }).output();
   Deno.removeSync(`${root}/reserve`);
-  if (state === "refused") await says("no-space", reason, () => run("one"));
+  if (state === "refused") await refuses(() => run("one"), "no-space", reason);
   else {
     const status = await run("one");
     assert.equal(status.state, state);

@@ -3,6 +3,7 @@ import { seededRandom } from "../../core/random.ts";
 import type { RunStatus } from "../../executors/executor.ts";
 import { localExecutor } from "../../executors/local.ts";
 import { killCoordinator } from "./children.ts";
+import { alive, until } from "../kit/waiting.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 40);
@@ -12,20 +13,11 @@ function processesIn(state: string): number[] {
   return [...Deno.readDirSync("/proc")].map(({ name }) => name).filter((name) => {
     if (!/^\d+$/.test(name)) return false;
     try {
-      return Deno.readLinkSync(`/proc/${name}/cwd`).startsWith(state) &&
-        !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${name}/stat`));
+      return Deno.readLinkSync(`/proc/${name}/cwd`).startsWith(state) && alive(Number(name));
     } catch {
       return false;
     }
   }).map(Number);
-}
-
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const late = performance.now() + 20_000;
-  while (!holds()) {
-    assert(performance.now() < late, `${what}: not after 20 s`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 /** What a fresh coordinator makes of it: every run is decided, none is stuck, all can be forgotten. */

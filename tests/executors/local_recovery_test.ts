@@ -5,6 +5,7 @@ import { localExecutor, type LocalExecutorOptions } from "../../executors/local.
 import { LocalShell } from "../../executors/local_shell.ts";
 import { jobText } from "../../executors/local_wrapper.ts";
 import { ownIdentity } from "../../executors/process_identity.ts";
+import { alive, until } from "../kit/waiting.ts";
 
 const linux = Deno.build.os === "linux";
 const attempt: Attempt = { task: "work", job: "one", replica: 0, attempt: 1 };
@@ -77,22 +78,6 @@ const log = async (executor: Executor<ProcessWork>, who = attempt): Promise<stri
 async function list(executor: Executor<ProcessWork>): Promise<RunStatus[]> {
   return await Array.fromAsync(executor.list());
 }
-
-async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const late = performance.now() + 20_000;
-  while (!await holds()) {
-    assert(performance.now() < late, `${what}: not after 20 s`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
-const gone = (pid: number): boolean => {
-  try {
-    return /\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
-  } catch {
-    return true;
-  }
-};
 
 Deno.test("localExecutor() takes a run that its coordinator did not get to start, and a late shell does not run it", async () => {
   await using bench = new Bench();
@@ -254,7 +239,7 @@ Deno.test({
     assert.equal((await list(next))[0]?.state, "running");
     Deno.kill(Number(status!.where.split(" ")[1]), "SIGKILL");
     assert.equal((await next.wait(attempt)).state, "lost");
-    await until("its children are gone", () => gone(pid));
+    await until("its children are gone", () => !alive(pid));
   },
 });
 
@@ -295,7 +280,7 @@ Deno.test({
       if (i === 1) left = Number(await log(executor, who));
     }
     assert.notEqual(where[1], where[2]);
-    await until("what was left is gone", () => gone(left));
+    await until("what was left is gone", () => !alive(left));
   },
 });
 

@@ -1,5 +1,6 @@
 /** Tests of pools of workers whose coordinator is a program of its own: one that is killed, and one that may make threads. */
 import assert from "node:assert/strict";
+import { alive } from "../kit/waiting.ts";
 
 const CHILD = import.meta.resolve("./worker_pool_child.ts");
 
@@ -34,15 +35,6 @@ Deno.test("A worker whose body never comes back ends with its coordinator, howev
   // The shell beside it hears of it at once; nothing here depends on how soon.
   while (alive(pid)) await new Promise((resolve) => setTimeout(resolve, 10));
 });
-
-/** Whether a process is there, and not only waiting to be asked how it ended. */
-function alive(pid: number): boolean {
-  try {
-    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
-  } catch {
-    return false;
-  }
-}
 
 Deno.test("Threads run bodies with permissions of their own, where Deno allows it", async () => {
   const secret = await Deno.makeTempFile();

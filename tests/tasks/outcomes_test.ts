@@ -5,47 +5,35 @@ import {
   MemoryMetadataRepository,
   type MetadataDriver,
   MetadataRepository,
-  type Outcome,
   Outcomes,
 } from "../../mod.ts";
 import { blobs, each, inMemory, jobsOf, keysOf, outcomes, runAll } from "../pipeline/kit.ts";
-
-const outcome = (success: boolean, change: Partial<Outcome> = {}): Outcome => ({
-  success,
-  reason: success ? "succeeded" : "failed",
-  start: "2026-01-01T00:00:00.000Z",
-  end: "2026-01-01T00:00:01.000Z",
-  seconds: 1,
-  attempt: 1,
-  timeout: false,
-  host: "here",
-  ...change,
-});
+import { outcomeOf } from "../kit/outcome.ts";
 
 Deno.test("Outcomes keeps successes and failures apart, and done holds both", async () => {
   const kept = new Outcomes(outcomes());
-  await kept.commit("good", outcome(true));
-  await kept.commit("bad", outcome(false));
+  await kept.commit("good", outcomeOf(true));
+  await kept.commit("bad", outcomeOf(false));
   assert.deepEqual([await keysOf(kept.success), await keysOf(kept.failed), await keysOf(kept.done)], [
     ["good"],
     ["bad"],
     ["bad", "good"],
   ]);
-  assert.deepEqual(await kept.done.get("bad"), outcome(false));
+  assert.deepEqual(await kept.done.get("bad"), outcomeOf(false));
 });
 
 Deno.test("Outcomes: success wins where both are there", async () => {
   const kept = new Outcomes(outcomes());
-  await kept.commit("job", outcome(false));
-  await kept.commit("job", outcome(true));
+  await kept.commit("job", outcomeOf(false));
+  await kept.commit("job", outcomeOf(true));
   assert.equal((await kept.done.get("job")).success, true);
 });
 
 Deno.test("Outcomes.forget leaves nothing of a job", async () => {
   const kept = new Outcomes(outcomes());
-  await kept.commit("job", outcome(true));
-  await kept.commit("job", outcome(false));
-  await kept.attempts.set("job", { outcomes: [outcome(false)], retryAt: "2026-01-01T00:00:00.000Z" });
+  await kept.commit("job", outcomeOf(true));
+  await kept.commit("job", outcomeOf(false));
+  await kept.attempts.set("job", { outcomes: [outcomeOf(false)], retryAt: "2026-01-01T00:00:00.000Z" });
   await kept.forget("job");
   assert.deepEqual([await keysOf(kept.done), await keysOf(kept.attempts)], [[], []]);
 });
@@ -53,7 +41,7 @@ Deno.test("Outcomes.forget leaves nothing of a job", async () => {
 Deno.test("Outcomes takes a repository for each kind, and refuses one that has no place beside it", async () => {
   const [success, failed, attempts] = [outcomes("s"), outcomes("f"), outcomes("a")];
   const kept = new Outcomes({ success, failed, attempts });
-  await kept.commit("bad", outcome(false));
+  await kept.commit("bad", outcomeOf(false));
   assert.deepEqual(await keysOf(failed), ["bad"]);
   const { beside: _, ...alone } = new MemoryMetadataRepository("alone").driver;
   assert.throws(() => new Outcomes(new MetadataRepository(alone)), {

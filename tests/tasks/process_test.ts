@@ -14,6 +14,7 @@ import type { RunContext } from "../../tasks/runner.ts";
 import { sh } from "../../tasks/script.ts";
 import type { Task } from "../../tasks/task.ts";
 import { file } from "../../testing/trees.ts";
+import { until } from "../kit/waiting.ts";
 
 /** A folder for a test, and the tasks that run in it. */
 class Bench implements AsyncDisposable {
@@ -337,7 +338,7 @@ for (
     });
     const abort = new AbortController();
     const running = bench.run(task, attempt, bench.context(abort));
-    await until(async () => {
+    await until("the script is up", async () => {
       const log = await task.runner.follow!(attempt, { signal: abort.signal, follow: false }).catch(() =>
         undefined
       );
@@ -356,14 +357,6 @@ for (
   });
 }
 
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const late = performance.now() + 20_000;
-  while (!await holds()) {
-    assert(performance.now() < late, "not after 20 s");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
-
 Deno.test("processTask is adopted by the next coordinator, which publishes", async () => {
   await using bench = new Bench();
   const out = bench.files("out");
@@ -375,7 +368,7 @@ Deno.test("processTask is adopted by the next coordinator, which publishes", asy
   };
   const first = await bench.task(options);
   const dead = bench.run(first);
-  await until(async () => (await Array.fromAsync(first.runner.find!("work"))).length === 1);
+  await until("a run is found", async () => (await Array.fromAsync(first.runner.find!("work"))).length === 1);
   const second = await bench.task(options);
   const [found] = await Array.fromAsync(second.runner.find!("work"));
   assert.deepEqual(found?.attempt, attempt);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { workerFault, type WorkerJob } from "../../tasks/worker_shell.ts";
 import { endOf, MACHINES, Worker } from "./worker_kit.ts";
 import { WorkerServer } from "./worker_server.ts";
+import { until } from "../kit/waiting.ts";
 
 /** Registers a test for every machine. */
 function each(name: string, body: (worker: Worker, server: WorkerServer) => Promise<void>): void {
@@ -11,15 +12,6 @@ function each(name: string, body: (worker: Worker, server: WorkerServer) => Prom
       await using worker = new Worker(machine);
       await body(worker, server);
     });
-  }
-}
-
-/** Waits until something is so; a bound on how long, and no sleep that hides a race. */
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const late = performance.now() + 60_000;
-  while (!holds()) {
-    assert(performance.now() < late, `${what}: not after a minute`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import type { Attempt } from "../../../core/attempt.ts";
-import { isDatataskError } from "../../../core/errors.ts";
 import type { ContainerWork } from "../../../executors/container_work.ts";
 import { dockerExecutor } from "../../../executors/docker/mod.ts";
 import type { Executor, RunStatus } from "../../../executors/executor.ts";
 import type { Quota } from "../../../core/quota.ts";
 import { api, containersOf, docker, image, opened, socket, work } from "./kit.ts";
+import { refuses } from "../../kit/refuses.ts";
 
 const attempt: Attempt = { task: "t", job: "one", replica: 0, attempt: 1 };
 
@@ -37,15 +37,6 @@ async function run(
 
 const said = async (executor: Executor<ContainerWork>): Promise<string> =>
   await new Response(await executor.logs(attempt)).text();
-
-async function refuses(promise: Promise<unknown>, code: string, message: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert(isDatataskError(error), String(error));
-    assert.match(error.message, message);
-    assert.equal(error.code, code, error.message);
-    return true;
-  });
-}
 
 test(
   "never shows containers of another state folder, whatever their tasks are called",

@@ -1,7 +1,7 @@
-/** What the tests of containers share: the engine, an executor over a state of its own, and one that takes plain scripts. */
+/** What the tests of containers share: the engine, and an executor over a state of its own. */
 import type { ContainerWork } from "../../../executors/container_work.ts";
 import { dockerExecutor, type DockerExecutorOptions } from "../../../executors/docker/mod.ts";
-import type { Executor, ProcessWork } from "../../../executors/executor.ts";
+import type { Executor } from "../../../executors/executor.ts";
 import { dockerode } from "../../../deps/dockerode.ts";
 import { needs } from "../../../testing/needs.ts";
 
@@ -79,26 +79,5 @@ export function work(script: string, extra: Partial<ContainerWork> = {}): Contai
     notes: {},
     network: "none",
     ...extra,
-  };
-}
-
-/** An executor of containers that takes plain scripts, for the suite of executors of processes. */
-export function asProcesses(executor: Executor<ContainerWork>): Executor<ProcessWork> {
-  return {
-    name: executor.name,
-    accepts: new Set(["process"]),
-    capacity: executor.capacity,
-    // Process numbers in a container mean nothing outside.
-    sees: "nothing",
-    open: (options) => executor.open(options),
-    close: () => executor.close(),
-    probe: (options) => executor.probe(options),
-    start: (attempt, { kind: _, ...rest }, options) =>
-      executor.start(attempt, { ...rest, kind: "container", image, network: "none" }, options),
-    list: (options) => executor.list(options),
-    wait: (attempt, options) => executor.wait(attempt, options),
-    stop: (attempt, options) => executor.stop(attempt, options),
-    logs: (attempt, options) => executor.logs(attempt, options),
-    forget: (attempt, options) => executor.forget(attempt, options),
   };
 }

@@ -1,6 +1,6 @@
-/** What the tests of pods share: an executor over a namespace and a state of its own, and one that takes plain scripts. */
+/** What the tests of pods share: an executor over a namespace and a state of its own. */
 import type { ContainerWork } from "../../../executors/container_work.ts";
-import type { Executor, ProcessWork } from "../../../executors/executor.ts";
+import type { Executor } from "../../../executors/executor.ts";
 import {
   kubernetesExecutor,
   type KubernetesExecutorOptions,
@@ -50,24 +50,4 @@ export async function things({ cluster, namespace }: Place): Promise<string[]> {
     ),
   );
   return kinds.flat();
-}
-
-/** An executor of pods that takes plain scripts, for the suite of executors of processes. */
-export function asProcesses(executor: PodExecutor): Executor<ProcessWork> {
-  return {
-    name: executor.name,
-    accepts: new Set(["process"]),
-    capacity: executor.capacity,
-    sees: "nothing",
-    open: (options) => executor.open(options),
-    close: () => executor.close(),
-    probe: (options) => executor.probe(options),
-    start: (attempt, { kind: _, ...rest }, options) =>
-      executor.start(attempt, { ...rest, kind: "container", image }, options),
-    list: (options) => executor.list(options),
-    wait: (attempt, options) => executor.wait(attempt, options),
-    stop: (attempt, options) => executor.stop(attempt, options),
-    logs: (attempt, options) => executor.logs(attempt, options),
-    forget: (attempt, options) => executor.forget(attempt, options),
-  };
 }

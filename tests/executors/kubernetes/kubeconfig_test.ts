@@ -1,9 +1,10 @@
 /** Finding a cluster, and what is said when there is none: nothing here needs one. */
 import assert from "node:assert/strict";
-import { describeError, isDatataskError } from "../../../core/errors.ts";
+import { describeError } from "../../../core/errors.ts";
 import { accessOf } from "../../../executors/kubernetes/access.ts";
 import { findCluster } from "../../../executors/kubernetes/kubeconfig.ts";
 import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
+import { refuses } from "../../kit/refuses.ts";
 
 /** A folder with files, for the time of a test. */
 async function folder(stack: AsyncDisposableStack, files: Readonly<Record<string, string>>): Promise<string> {
@@ -27,15 +28,6 @@ const whole = {
   ],
   "current-context": "dev",
 };
-
-async function refuses(promise: Promise<unknown>, message: RegExp, code = "cannot-start"): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert(isDatataskError(error), String(error));
-    assert.match(error.message, message);
-    assert.equal(error.code, code);
-    return true;
-  });
-}
 
 Deno.test("kubernetesExecutor() finds the cluster, the user and the namespace in a kubeconfig", async () => {
   await using stack = new AsyncDisposableStack();
@@ -87,6 +79,7 @@ Deno.test("kubernetesExecutor() asks the program that a kubeconfig names", async
   const failing = await accessOf(await findCluster({ kubeconfig: `${path}/config`, context: "plain" }));
   await refuses(
     failing.proof(),
+    "cannot-start",
     /the program \/bin\/sh of the context plain of .* gave nothing to log in with: .*; run it by hand, or log in again/,
   );
 });
@@ -115,27 +108,38 @@ Deno.test("kubernetesExecutor() says what is wrong with a kubeconfig, and what t
   const access = async (name: string): Promise<unknown> => await accessOf(await find(name));
   await refuses(
     find("gone"),
+    "cannot-start",
     /^Cannot find the Kubernetes cluster: there is no kubeconfig at .*\/gone; correct the option/,
   );
   // No more than that: the lines around the fault may hold a token.
-  await refuses(find("yaml"), /is no YAML: [^\n]*$/);
+  await refuses(find("yaml"), "cannot-start", /is no YAML: [^\n]*$/);
   assert.doesNotMatch(await find("yaml").then(() => "", describeError), /SECRET/);
-  await refuses(find("list"), /is no kubeconfig/);
-  await refuses(find("empty"), /has no current context \(it has none\); name one with the option context/);
-  await refuses(find("none"), /no current context \(it has dev, plain, no-cluster, no-user\)/);
-  await refuses(find("good", "prod"), /has no context prod: it has dev, plain/);
-  await refuses(find("good", "no-cluster"), /names the cluster "gone", which is not there/);
-  await refuses(find("good", "no-user"), /names the user "gone", which is not there/);
+  await refuses(find("list"), "cannot-start", /is no kubeconfig/);
+  await refuses(
+    find("empty"),
+    "cannot-start",
+    /has no current context \(it has none\); name one with the option context/,
+  );
+  await refuses(
+    find("none"),
+    "cannot-start",
+    /no current context \(it has dev, plain, no-cluster, no-user\)/,
+  );
+  await refuses(find("good", "prod"), "cannot-start", /has no context prod: it has dev, plain/);
+  await refuses(find("good", "no-cluster"), "cannot-start", /names the cluster "gone", which is not there/);
+  await refuses(find("good", "no-user"), "cannot-start", /names the user "gone", which is not there/);
   await refuses(
     access("good"),
+    "cannot-start",
     /the certificate authority of the context dev of .* cannot be read at .*ca\.crt/,
   );
   await refuses(
     access("skip"),
+    "cannot-start",
     /skips the check of the server's certificate.*--unsafely-ignore-certificate-errors=h/,
   );
-  await refuses(access("server"), /the server h:6443 of the context dev .* is no address/);
-  await refuses(access("half"), /a client certificate without its key/);
+  await refuses(access("server"), "cannot-start", /the server h:6443 of the context dev .* is no address/);
+  await refuses(access("half"), "cannot-start", /a client certificate without its key/);
 });
 
 Deno.test("kubernetesExecutor() says that no apiserver is there", async () => {
@@ -154,12 +158,13 @@ Deno.test("kubernetesExecutor() says that no apiserver is there", async () => {
   const message = new RegExp(
     `^Cannot open executor far: no apiserver answers at https://127\\.0\\.0\\.1:${port} \\(.*refused.*\\); see that it is up, and that the context dev of`,
   );
-  await refuses(executor.open({ state: path }), message, "unavailable");
+  await refuses(executor.open({ state: path }), "unavailable", message);
   const { healthy, reason } = await executor.probe();
   assert.equal(healthy, false);
   assert.match(reason!, /no apiserver answers/);
   await refuses(
     executor.wait({ task: "t", job: "one", replica: 0, attempt: 1 }),
+    "cannot-start",
     /it is not open; call open\(\) first/,
   );
 });
@@ -178,9 +183,14 @@ Deno.test("kubernetesExecutor() says how pods reach the agent, or why they canno
   const server = { hostname: "127.0.0.1", port: 8000 };
   await refuses(
     reach!.address(server),
+    "cannot-start",
     /the agent listens on 127\.0\.0\.1 only, where no pod reaches it; .*agentAddress/,
   );
-  await refuses(reach!.address({ ...server, hostname: "0.0.0.0" }), /listens on every address/);
+  await refuses(
+    reach!.address({ ...server, hostname: "0.0.0.0" }),
+    "cannot-start",
+    /listens on every address/,
+  );
   assert.equal(await reach!.address({ ...server, hostname: "10.0.0.5" }), "http://10.0.0.5:8000");
   assert.equal(await reach!.address({ ...server, url: "https://gate.example/x/" }), "https://gate.example/x");
   const at = async (agentAddress: string): Promise<string> =>

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import type { Attempt } from "../../../core/attempt.ts";
-import { isDatataskError } from "../../../core/errors.ts";
 import type { Quota } from "../../../core/quota.ts";
 import type { ContainerWork } from "../../../executors/container_work.ts";
 import type { RunStatus } from "../../../executors/executor.ts";
 import { clusterTest, fault, faultTest, image, type Place } from "./cluster.ts";
 import { opened, type PodExecutor, things, work } from "./kit.ts";
 import { kubernetesExecutor, type PodManifest } from "../../../executors/kubernetes/mod.ts";
+import { refuses } from "../../kit/refuses.ts";
 
 const attempt: Attempt = { task: "t", job: "one", replica: 0, attempt: 1 };
 
@@ -34,15 +34,6 @@ async function run(
 
 const said = async (executor: PodExecutor): Promise<string> =>
   await new Response(await executor.logs(attempt)).text();
-
-async function refuses(promise: Promise<unknown>, code: string, message: RegExp): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert(isDatataskError(error), String(error));
-    assert.match(error.message, message);
-    assert.equal(error.code, code, error.message);
-    return true;
-  });
-}
 
 /** The only pod of a namespace, once it is as wanted. */
 async function pod({ cluster, namespace }: Place): Promise<string> {

@@ -1,7 +1,8 @@
 import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
 import { testExecutor } from "../../../testing/executor_suite.ts";
-import { clusterTest, type Place } from "./cluster.ts";
-import { asProcesses, freshState, optionsOf, things } from "./kit.ts";
+import { clusterTest, image, type Place } from "./cluster.ts";
+import { freshState, optionsOf, things } from "./kit.ts";
+import { asProcesses } from "../as_processes.ts";
 
 /** Each case has a namespace of its own. */
 const places = new Map<string, Place>();
@@ -13,7 +14,7 @@ testExecutor("kubernetesExecutor()", {
     const mine = place;
     places.set(state, mine);
     return {
-      executor: asProcesses(kubernetesExecutor(optionsOf(mine))),
+      executor: asProcesses(kubernetesExecutor(optionsOf(mine)), { image }),
       state,
       // The cluster removes a Secret soon after the pod that it belongs to.
       async leftovers() {
@@ -25,7 +26,7 @@ testExecutor("kubernetesExecutor()", {
       },
     };
   },
-  reopen: ({ state }) => asProcesses(kubernetesExecutor(optionsOf(places.get(state)!))),
+  reopen: ({ state }) => asProcesses(kubernetesExecutor(optionsOf(places.get(state)!)), { image }),
   big: Number(Deno.env.get("DATATASK_BIG") ?? 5_000_000),
   many: 8,
   except: [{

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { isDatataskError } from "../../../core/errors.ts";
 import type { ProcessWork } from "../../../executors/executor.ts";
-import { OwnServer, until } from "./own_server.ts";
+import { OwnServer } from "./own_server.ts";
 import { address, Place, sshTest } from "./server.ts";
+import { until } from "../../kit/waiting.ts";
 
 const attempt = { task: "work", job: "one", replica: 0, attempt: 1 };
 const work = (script: string, extra: Partial<ProcessWork> = {}): ProcessWork => ({

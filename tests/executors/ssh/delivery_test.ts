@@ -12,8 +12,9 @@ import { sshExecutor, type SshExecutorOptions } from "../../../executors/ssh/mod
 import { runAll } from "../../pipeline/kit.ts";
 import { killCoordinator } from "../children.ts";
 import { copying } from "./delivery_coordinator.ts";
-import { OwnServer, until } from "./own_server.ts";
+import { OwnServer } from "./own_server.ts";
 import { address, Place, sshTest } from "./server.ts";
+import { until } from "../../kit/waiting.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 5);

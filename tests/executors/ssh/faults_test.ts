@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { type ErrorCode, isDatataskError } from "../../../core/errors.ts";
+import type { ErrorCode } from "../../../core/errors.ts";
 import type { Executor, ProcessWork } from "../../../executors/executor.ts";
 import type { SshExecutorOptions } from "../../../executors/ssh/mod.ts";
-import { freePort, OwnServer, until } from "./own_server.ts";
+import { OwnServer } from "./own_server.ts";
 import { address, Place, program, sshTest } from "./server.ts";
+import { refuses } from "../../kit/refuses.ts";
+import { freePort } from "../../kit/own_process.ts";
+import { until } from "../../kit/waiting.ts";
 
 const attempt = { task: "work", job: "one", replica: 0, attempt: 1 };
 const work = (script: string, extra: Partial<ProcessWork> = {}): ProcessWork => ({
@@ -14,14 +17,6 @@ const work = (script: string, extra: Partial<ProcessWork> = {}): ProcessWork => 
   notes: {},
   ...extra,
 });
-
-async function says(code: ErrorCode, message: RegExp, promise: Promise<unknown>): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert(isDatataskError(error, code), `${code}, not ${error}`);
-    assert.match(error.message, message);
-    return true;
-  });
-}
 
 async function read(executor: Executor<ProcessWork>): Promise<string> {
   return await new Response(await executor.logs(attempt)).text();
@@ -35,7 +30,7 @@ async function keygen(path: string, passphrase = ""): Promise<void> {
 }
 
 /** Opening must fail. */
-function refuses(
+function refusalTest(
   name: string,
   code: ErrorCode,
   message: RegExp,
@@ -44,19 +39,19 @@ function refuses(
   sshTest(`sshExecutor() refuses ${name}`, async (stack) => {
     const place = new Place(stack);
     const executor = place.executor(await options(place.state));
-    await says(code, message, executor.open({ state: place.state }));
+    await refuses(executor.open({ state: place.state }), code, message);
     await executor.close();
     assert.deepEqual([...Deno.readDirSync(place.root)], []);
   });
 }
 
-refuses(
+refusalTest(
   "an unknown host, and says how to add it",
   "denied",
   /^Cannot connect to \S+ for executor ssh \S+: its key ssh-ed25519 SHA256:\S+ is not in \S+\/none under \[127.0.0.1\]:\d+; compare it .*, then add it: ssh-keyscan -p \d+ 127.0.0.1 >> \S+\/none \(or give it as hostKey: "SHA256:/,
   (folder) => ({ knownHosts: `${folder}/none` }),
 );
-refuses(
+refusalTest(
   "a host with a changed key",
   "denied",
   /its key ssh-ed25519 SHA256:\S+ is not the one in .*: the host was set up anew, or somebody is in between; find out which, and only then: ssh-keygen -R/,
@@ -67,13 +62,13 @@ refuses(
     return { knownHosts: `${folder}/known` };
   },
 );
-refuses(
+refusalTest(
   "a host with another key than the pinned one",
   "denied",
   /its key is ssh-ed25519 SHA256:\S+ and not SHA256:nope as hostKey says; it is another host/,
   () => ({ hostKey: "SHA256:nope" }),
 );
-refuses(
+refusalTest(
   "to go on with a wrong key",
   "denied",
   /the server accepts none of the keys or passwords offered .*; check user and identity, and the authorized_keys there$/,
@@ -82,13 +77,13 @@ refuses(
     return { identity: `${folder}/wrong` };
   },
 );
-refuses(
+refusalTest(
   "a key that is not there",
   "denied",
   /the key \/no\/such cannot be read: /,
   () => ({ identity: "/no/such" }),
 );
-refuses(
+refusalTest(
   "an encrypted key without its passphrase",
   "denied",
   /\/locked: it is encrypted; give passphrase, or use the agent$/,
@@ -97,7 +92,7 @@ refuses(
     return { identity: `${folder}/locked` };
   },
 );
-refuses(
+refusalTest(
   "an encrypted key with a wrong passphrase",
   "denied",
   /\/locked: the passphrase does not open it$/,
@@ -106,13 +101,13 @@ refuses(
     return { identity: `${folder}/locked`, passphrase: "wrong" };
   },
 );
-refuses(
+refusalTest(
   "a port where nobody listens",
   "unavailable",
   /nobody listens at that port; see that the server runs, and that the port is right$/,
   () => ({ port: freePort() }),
 );
-refuses(
+refusalTest(
   "a name that no host has",
   "unavailable",
   /no host of that name is known; check the name, and the name server$/,
@@ -123,10 +118,10 @@ sshTest("sshExecutor() gives a host up that does not answer in time", async (sta
   const place = new Place(stack);
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const executor = place.executor({ port: listener.addr.port, connectMs: 100 });
-  await says(
+  await refuses(
+    executor.open({ state: place.state }),
     "unavailable",
     /does not answer in time; see that it is up/,
-    executor.open({ state: place.state }),
   );
   (await listener.accept()).close();
 });
@@ -208,10 +203,10 @@ sshTest(
     await executor.wait(attempt);
     await server.stop();
     const other = { ...attempt, job: "two" };
-    await says(
+    await refuses(
+      executor.start(other, work("exit 0"), { quota: {} }),
       "unavailable",
       /^Cannot start work\/two on ssh \S+: the connection was lost and not had again: .*; see that the host is up, and run again$/,
-      executor.start(other, work("exit 0"), { quota: {} }),
     );
     await server.up();
     await executor.start(other, work("exit 0"), { quota: {} });
@@ -261,7 +256,7 @@ sshTest("sshExecutor() tells that the host was restarted while a run ran", async
 sshTest("sshExecutor() says that it cannot write there", async (stack) => {
   const place = new Place(stack);
   const executor = place.executor({ root: "/proc/nope" });
-  await says("cannot-start", /^Cannot use \S+ on ssh \S+: mkdir: /, executor.open({ state: place.state }));
+  await refuses(executor.open({ state: place.state }), "cannot-start", /^Cannot use \S+ on ssh \S+: mkdir: /);
 });
 
 sshTest("sshExecutor() keeps secrets of the environment off every command line", async (stack) => {

@@ -5,28 +5,8 @@
  */
 import type { SshExecutorOptions } from "../../../executors/ssh/mod.ts";
 import { address, program } from "./server.ts";
-
-/** A port that nobody listens at. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-async function listens(port: number): Promise<boolean> {
-  return await Deno.connect({ hostname: "127.0.0.1", port }).then(
-    (socket) => (socket.close(), true),
-    () => false,
-  );
-}
-
-/** Waits until something is so; a bound on how long, and no sleep that hides a race. */
-export async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const late = performance.now() + 30_000;
-  while (!await holds()) {
-    if (performance.now() > late) throw new Error(`${what}: not after 30 s`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+import { freePort, listens } from "../../kit/own_process.ts";
+import { until } from "../../kit/waiting.ts";
 
 /** A server, with the keys of the common one. */
 export class OwnServer {

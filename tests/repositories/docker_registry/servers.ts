@@ -5,6 +5,7 @@
  */
 import { RegistryClient, type RegistryOptions } from "../../../repositories/docker_registry/mod.ts";
 import { needs } from "../../../testing/needs.ts";
+import { freePort, OwnProcess } from "../../kit/own_process.ts";
 
 export const registry = needs("registry");
 const program = needs("registry-program");
@@ -62,43 +63,17 @@ export async function ownRegistry(
     options.more ?? "",
   ];
   await Deno.writeTextFile(`${dir}/config.yml`, lines.join("\n"));
-  let child: Deno.ChildProcess | undefined;
-  const kill = async (): Promise<void> => {
-    child?.kill("SIGKILL");
-    await child?.status;
-    child = undefined;
-  };
-  const start = async (): Promise<void> => {
-    const args = ["serve", `${dir}/config.yml`];
-    child = new Deno.Command(program.get("REGISTRY_PROGRAM"), {
-      args,
-      stdout: "null",
-      stderr: "null",
-      stdin: "null",
-    }).spawn();
-    await listening(port);
-  };
-  stack.defer(kill);
-  await start();
+  const server = new OwnProcess(program.get("REGISTRY_PROGRAM"), ["serve", `${dir}/config.yml`], port);
+  stack.defer(() => server.kill());
+  await server.start();
   const host = `127.0.0.1:${port}`;
-  return { url: `${options.tls ? "https" : "http"}://${host}`, host, dir, kill, start };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
-}
-
-async function listening(port: number): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-  }
-  throw new Error("the registry did not start");
+  return {
+    url: `${options.tls ? "https" : "http"}://${host}`,
+    host,
+    dir,
+    kill: () => server.kill(),
+    start: () => server.start(),
+  };
 }
 
 /** An authority, and a certificate of it for 127.0.0.1, made with openssl. */

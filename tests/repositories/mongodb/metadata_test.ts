@@ -1,20 +1,12 @@
 import assert from "node:assert/strict";
-import { isDatataskError } from "../../../core/errors.ts";
+import { type ErrorCode, isDatataskError } from "../../../core/errors.ts";
 import { BSON, Long, MongoClient, ObjectId } from "../../../deps/mongodb.ts";
 import { mongoClient, MongoMetadataRepository } from "../../../repositories/mongodb/mod.ts";
 import { changeOf } from "../../../repositories/mongodb/watch.ts";
 import { Session } from "../../../session/session.ts";
 import { listKeys } from "../../../testing/suite.ts";
 import { connected, freshDatabase, mongodb, test } from "./servers.ts";
-
-async function fails(code: string, text: RegExp, call: () => unknown): Promise<void> {
-  await assert.rejects(async () => await call(), (error) => {
-    assert(isDatataskError(error), String(error));
-    assert.match(error.message, text);
-    assert.equal(error.code, code);
-    return true;
-  });
-}
+import { refuses } from "../../kit/refuses.ts";
 
 async function fresh(stack: AsyncDisposableStack) {
   const client = await connected(stack);
@@ -103,7 +95,7 @@ test("MongoMetadataRepository refuses what it could not give back, and says wher
       /it has 1782\d{4} bytes, and MongoDB takes documents of at most 16777216; keep such values elsewhere, with fallback\(\)/,
     ],
   ];
-  for (const [value, text] of refusals) await fails("invalid-value", text, () => values.set("one", value));
+  for (const [value, text] of refusals) await refuses(() => values.set("one", value), "invalid-value", text);
   assert.deepEqual(await listKeys(values.driver), []);
   const size = 16 * 2 ** 20 -
     BSON.calculateObjectSize({
@@ -135,15 +127,15 @@ test("MongoMetadataRepository reads what other programs have written", async (st
   ]);
   assert.deepEqual(skipped, [`("${id.toHexString()}")`]);
   assert.deepEqual(await values.info("theirs"), { version: undefined, modified: undefined });
-  await fails(
+  await refuses(
+    () => values.set("theirs", {}, { ifVersion: "x" }),
     "conflict",
     /Cannot write "theirs" of .*: its value is not of that version any more; read it again/,
-    () => values.set("theirs", {}, { ifVersion: "x" }),
   );
-  await fails(
+  await refuses(
+    () => values.set("theirs", {}, { ifAbsent: true }),
     "already-exists",
     /Cannot write "theirs" of .*: there is a value already; delete it first/,
-    () => values.set("theirs", {}, { ifAbsent: true }),
   );
   await values.set("theirs", { mine: true });
   assert.deepEqual(await values.get("theirs"), { mine: true });
@@ -196,8 +188,8 @@ test("mongoClient() says what is wrong when it cannot connect", async (stack) =>
   };
   const cause = (error: unknown): Error =>
     isDatataskError(error, "resource-failed") ? cause(error.cause) : error as Error;
-  const says = async (url: string, code: string, text: RegExp): Promise<void> => {
-    await fails(code, text, () => open(url).catch((error) => Promise.reject(cause(error))));
+  const says = async (url: string, code: ErrorCode, text: RegExp): Promise<void> => {
+    await refuses(() => open(url).catch((error) => Promise.reject(cause(error))), code, text);
   };
   const url = new URL(mongodb.get("MONGODB_URL"));
   if (url.password) {
@@ -210,13 +202,13 @@ test("mongoClient() says what is wrong when it cannot connect", async (stack) =>
     const late = new MongoClient(url.href, { serverSelectionTimeoutMS: 2_000 });
     stack.defer(() => late.close());
     const values = new MongoMetadataRepository(late, { database: "x", collection: "c" });
-    await fails(
+    await refuses(
+      () => values.prepare(),
       "denied",
       /Cannot prepare mongodb x\/c: the server refused the user or the password/,
-      () => values.prepare(),
     );
-    await fails("denied", /Cannot read "one" of mongodb x\/c: the server refused/, () => values.get("one"));
-    await fails("denied", /Cannot list mongodb x\/c: the server refused/, () => listKeys(values.driver));
+    await refuses(() => values.get("one"), "denied", /Cannot read "one" of mongodb x\/c: the server refused/);
+    await refuses(() => listKeys(values.driver), "denied", /Cannot list mongodb x\/c: the server refused/);
   }
   const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = closed.addr as Deno.NetAddr;
@@ -259,7 +251,7 @@ test("MongoMetadataRepository makes the indexes that it is told of, and keeps th
   assert.equal(await raw.countDocuments({ "meta.author": "Austen" }), 1);
   const [one, two] = await Promise.all([values.info("one"), values.info("two")]);
   assert.notEqual(one!.version, two!.version);
-  await fails("conflict", /not of that version/, () => values.set("one", {}, { ifVersion: two!.version }));
-  await fails("invalid-key", /"\.\.\/x"/, () => values.setMany([["three", {}], ["../x", {}]]));
+  await refuses(() => values.set("one", {}, { ifVersion: two!.version }), "conflict", /not of that version/);
+  await refuses(() => values.setMany([["three", {}], ["../x", {}]]), "invalid-key", /"\.\.\/x"/);
   assert.equal(await values.has("three"), false);
 });

@@ -5,6 +5,7 @@
  */
 import { needs } from "../../../testing/needs.ts";
 import { mongodb } from "./servers.ts";
+import { freePort, OwnProcess } from "../../kit/own_process.ts";
 
 const program = needs("mongodb-program");
 
@@ -28,43 +29,12 @@ export async function ownServer(stack: AsyncDisposableStack): Promise<OwnServer>
     "--telemetry=disable",
     "--log-level=error",
   ];
-  let child: Deno.ChildProcess | undefined;
-  const kill = async (): Promise<void> => {
-    child?.kill("SIGKILL");
-    await child?.status;
-    child = undefined;
-  };
-  const start = async (): Promise<void> => {
-    child = new Deno.Command(program.get("MONGODB_PROGRAM"), {
-      args,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    await listening(port);
-  };
-  stack.defer(kill);
-  await start();
+  const server = new OwnProcess(program.get("MONGODB_PROGRAM"), args, port);
+  stack.defer(() => server.kill());
+  await server.start();
   const url = new URL(mongodb.get("MONGODB_URL"));
   url.port = String(port);
-  return { url: url.href, kill, start };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
-}
-
-async function listening(port: number): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
-    try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-  }
-  throw new Error("the server did not start");
+  return { url: url.href, kill: () => server.kill(), start: () => server.start() };
 }
 
 /** A proxy that can lose answers: the server does what it is told, and the client does not hear of it. */

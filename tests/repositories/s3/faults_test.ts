@@ -5,6 +5,7 @@ import type { S3Retry } from "../../../repositories/s3/client.ts";
 import { needs } from "../../../testing/needs.ts";
 import { BUCKET, client, endpoint, objectsUnder, place, s3Test, uploadsUnder } from "./server.ts";
 import { type Fate, FaultyProxy, type Seen } from "./proxy.ts";
+import { freePort, OwnProcess } from "../../kit/own_process.ts";
 
 const program = needs("s3-program");
 
@@ -235,53 +236,23 @@ s3Test(
   },
 );
 
-/** One more gateway over the same store, to be killed. */
-class Gateway {
-  readonly url: string;
-  readonly #port: number;
-  #child: Deno.ChildProcess | undefined;
-
-  constructor() {
-    using free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.#port = (free.addr as Deno.NetAddr).port;
-    this.url = `http://127.0.0.1:${this.#port}`;
-  }
-
-  async start(): Promise<void> {
-    this.#child = new Deno.Command(program.get("S3_PROGRAM"), {
-      args: [String(this.#port)],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    for (;;) {
-      const answer = await fetch(this.url).catch(() => undefined);
-      await answer?.body?.cancel();
-      if (answer) return;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-
-  async kill(): Promise<void> {
-    this.#child?.kill("SIGKILL");
-    await this.#child?.status;
-    this.#child = undefined;
-  }
-}
-
 Deno.test({
   name:
     "S3BucketRepository loses nothing and shows nothing half when its server is killed in the midst of writes",
   ...program.test,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const gateway = new Gateway();
+    const port = freePort();
+    const gateway = new OwnProcess(program.get("S3_PROGRAM"), [`${port}`], port);
     stack.defer(() => gateway.kill());
     await gateway.start();
     const direct = client(stack);
     const prefix = await place(stack, direct);
     const options = { bucket: BUCKET, prefix, partSize: 5 * 2 ** 20, conditional: true };
-    const killed = new S3BucketRepository(client(stack, { endpoint: gateway.url, maxAttempts: 30 }), options);
+    const killed = new S3BucketRepository(
+      client(stack, { endpoint: `http://127.0.0.1:${port}`, maxAttempts: 30 }),
+      options,
+    );
     const plain = new S3BucketRepository(direct, options);
     const large = pattern(30 * 2 ** 20);
     const done = new Set<string>();
@@ -333,7 +304,8 @@ Deno.test({
   ...program.test,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const gateway = new Gateway();
+    const port = freePort();
+    const gateway = new OwnProcess(program.get("S3_PROGRAM"), [`${port}`], port);
     stack.defer(() => gateway.kill());
     await gateway.start();
     const direct = client(stack);
@@ -344,7 +316,10 @@ Deno.test({
     await Promise.all(Array.from({ length: 16 }, async () => {
       while (at < keys.length) await plain.put(keys[at++]!, "x");
     }));
-    const killed = new S3BucketRepository(client(stack, { endpoint: gateway.url, maxAttempts: 30 }), options);
+    const killed = new S3BucketRepository(
+      client(stack, { endpoint: `http://127.0.0.1:${port}`, maxAttempts: 30 }),
+      options,
+    );
     const listed: string[] = [];
     for await (const page of killed.pages()) {
       if (listed.length === 0) {
@@ -362,14 +337,18 @@ Deno.test({
   ...program.test,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const gateway = new Gateway();
+    const port = freePort();
+    const gateway = new OwnProcess(program.get("S3_PROGRAM"), [`${port}`], port);
     stack.defer(() => gateway.kill());
     await gateway.start();
     const direct = client(stack);
     const options = { bucket: BUCKET, prefix: await place(stack, direct) };
     const bytes = pattern(24 * 2 ** 20);
     await new S3BucketRepository(direct, options).put("large", bytes);
-    const killed = new S3BucketRepository(client(stack, { endpoint: gateway.url, maxAttempts: 30 }), options);
+    const killed = new S3BucketRepository(
+      client(stack, { endpoint: `http://127.0.0.1:${port}`, maxAttempts: 30 }),
+      options,
+    );
     const reader = (await killed.open("large")).getReader();
     const chunks: Bytes[] = [];
     let read = 0;

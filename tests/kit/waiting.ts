@@ -1,0 +1,36 @@
+/**
+ * Waiting for what another process does: with a bound on how long, and without a sleep that hides a race.
+ *
+ * @module
+ */
+
+/** How long anything may take, in milliseconds. */
+const PATIENCE = 60_000;
+
+/**
+ * Waits until something is so.
+ *
+ * @param what What, for the error: `a script runs`.
+ * @param holds Whether it is.
+ * @throws {Error} When it is not after a minute.
+ */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const late = performance.now() + PATIENCE;
+  while (!await holds()) {
+    if (performance.now() > late) throw new Error(`${what}: not after ${PATIENCE / 1000} s`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/**
+ * Tells whether a process is there, and not only waiting to be asked how it ended.
+ *
+ * @param pid Which.
+ */
+export function alive(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(Deno.readTextFileSync(`/proc/${pid}/stat`));
+  } catch {
+    return false;
+  }
+}
