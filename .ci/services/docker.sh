@@ -19,6 +19,8 @@ socket=$state/docker.sock
 dockerd=$programs/usr/sbin/dockerd
 mkdir -p "$state"
 say() { echo "docker: $*" >&2; }
+# shellcheck source=debian/packages.sh
+source "$(dirname "${BASH_SOURCE[0]}")/debian/packages.sh"
 api() { curl -sS --fail-with-body --unix-socket "$socket" "$@"; }
 # Whether the process of the pid file still is the program that we started.
 running() { [ -s "$state/pid" ] && [ "$(readlink "/proc/$(cat "$state/pid")/exe" 2>/dev/null)" = "$(readlink -f "$dockerd")" ]; }
@@ -26,17 +28,10 @@ running() { [ -s "$state/pid" ] && [ "$(readlink "/proc/$(cat "$state/pid")/exe"
 obtain() {
   [ -e "$programs/complete" ] && return
   say "fetching Debian's packages of Docker"
-  rm -rf "$state/fetch" "$state/root"
-  mkdir -p "$state/fetch" "$state/root"
-  (
-    cd "$state/fetch"
-    packages=(docker.io containerd runc busybox-static tini iptables libip4tc2 libip6tc2 libnftnl11 libnetfilter-conntrack3 libnfnetlink0 libxtables12)
-    apt-get download "${packages[@]}" >/dev/null 2>&1 ||
-      { apt-get update >/dev/null && apt-get download "${packages[@]}" >/dev/null 2>&1; }
-    for package in *.deb; do dpkg -x "$package" "$state/root"; done
-  )
+  rm -rf "$state/root"
+  unpack_debian "$state/root" docker.io containerd runc busybox-static tini iptables libip4tc2 libip6tc2 libnftnl11 libnetfilter-conntrack3 \
+    libnfnetlink0 libxtables12
   ln -sf tini-static "$state/root/usr/bin/docker-init"
-  rm -rf "$state/fetch"
   touch "$state/root/complete"
 }
 

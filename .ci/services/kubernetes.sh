@@ -38,6 +38,8 @@ private=(/run/containerd /run/netns /var/lib/cni /var/lib/kubelet /var/log/conta
 settings=(vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes)
 mkdir -p "$state"
 say() { echo "kubernetes: $*" >&2; }
+# shellcheck source=debian/packages.sh
+source "$here/debian/packages.sh"
 # shellcheck source=kubernetes/programs.sh
 source "$here/kubernetes/programs.sh"
 # shellcheck source=kubernetes/images.sh

@@ -19,6 +19,8 @@ user=datatask password=its-test-password
 root=$state/root
 mkdir -p "$state"
 say() { echo "mongodb: $*" >&2; }
+# shellcheck source=debian/packages.sh
+source "$(dirname "${BASH_SOURCE[0]}")/debian/packages.sh"
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 # Whether the process of a pid file still is the program that we started.
 ours() { [ -s "$1" ] && [ "$(readlink "/proc/$(head -n 1 "$1")/exe" 2>/dev/null)" = "$(readlink -f "$2")" ]; }
@@ -34,40 +36,14 @@ build_ferretdb() {
     { tail -n 5 "$state/build.log" >&2; exit 1; }
 }
 
-# Unpacks packages of Debian sid and all they need, without the system's package database.
 unpack_postgres() {
   [ -e "$root/complete" ] && return
   say "fetching PostgreSQL 18 and its DocumentDB extension"
-  local apt=$state/apt mirror
-  mirror=${DEBIAN_MIRROR:-$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)}
-  mirror=${mirror:-$(awk '$1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /^http/) { print $i; exit } }' /etc/apt/sources.list 2>/dev/null)}
-  rm -rf "$root" "$apt"
-  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$root"
-  : >"$apt/status"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?no source of Debian packages is known here: set DEBIAN_MIRROR} sid main" >"$apt/sources.list"
-  local options=(
-    -qq -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
-    -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
-    -o "Dir::State::Lists=$apt/lists" -o "Dir::State::Status=$apt/status" -o "Dir::Cache=$apt/cache"
-    -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root -o APT::Architectures=amd64 -o Debug::NoLocking=1
-  )
-  apt-get "${options[@]}" update
-  apt-get "${options[@]}" -y --no-install-recommends --download-only install \
-    base-files bash dash coreutils util-linux libc-bin postgresql-18 postgresql-18-documentdb >/dev/null
-  mkdir -p "$root"/usr/{bin,sbin,lib,lib64}
-  for part in bin sbin lib lib64; do ln -s "usr/$part" "$root/$part"; done
-  for package in "$apt"/cache/archives/*.deb; do
-    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --keep-directory-symlink \
-      --exclude=./usr/share/doc --exclude=./usr/share/man --exclude=./usr/share/locale
-  done
-  mkdir -p "$root"/{proc,dev,tmp,srv,etc}
-  chmod 1777 "$root/tmp"
-  printf 'root:x:0:0::/root:/bin/bash\npostgres:x:999:999::/:/bin/sh\n' >"$root/etc/passwd"
-  printf 'root:x:0:\npostgres:x:999:\n' >"$root/etc/group"
-  echo '127.0.0.1 localhost' >"$root/etc/hosts"
+  unpack_root "$root" sid postgresql-18 postgresql-18-documentdb
+  echo 'postgres:x:999:999::/:/bin/sh' >>"$root/etc/passwd"
+  echo 'postgres:x:999:' >>"$root/etc/group"
   # What the packages' own scripts would have linked.
   ln -sf postgis-3.control "$root/usr/share/postgresql/18/extension/postgis.control"
-  rm -rf "$apt"
   touch "$root/complete"
 }
 

@@ -11,6 +11,8 @@ state=${DATATASK_SERVICES:-${XDG_CACHE_HOME:-$HOME/.cache}/datatask/services}/re
 port=${REGISTRY_PORT:-5055}
 mkdir -p "$state"
 say() { echo "registry: $*" >&2; }
+# shellcheck source=debian/packages.sh
+source "$(dirname "${BASH_SOURCE[0]}")/debian/packages.sh"
 
 # The process is ours when it still is the program that we started.
 running() {
@@ -23,15 +25,7 @@ obtain() {
     program=$state/root/usr/bin/docker-registry
     if [ ! -x "$program" ]; then
       say "fetching the Debian package docker-registry"
-      mkdir -p "$state/fetch"
-      (
-        cd "$state/fetch"
-        apt-get download docker-registry >/dev/null 2>&1 ||
-          { apt-get update >/dev/null && apt-get download docker-registry >/dev/null; }
-        dpkg -x docker-registry_*.deb "$state/unpacked"
-      )
-      mv "$state/unpacked" "$state/root"
-      rm -rf "$state/fetch"
+      unpack_debian "$state/root" docker-registry
     fi
   fi
 }

@@ -22,44 +22,17 @@ root=$state/root
 run=$root/srv/ceph
 mkdir -p "$state"
 say() { echo "s3: $*" >&2; }
+# shellcheck source=debian/packages.sh
+source "$(dirname "${BASH_SOURCE[0]}")/debian/packages.sh"
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; }
 # Whether the process of a pid file still is one of the programs that we unpacked.
 ours() { [ -s "$1" ] && case "$(readlink "/proc/$(head -n 1 "$1")/exe" 2>/dev/null)" in "$(readlink -f "$root")"/*) true ;; *) false ;; esac; }
 
-# Unpacks packages of Debian and all they need, without the system's package database.
 unpack() {
   [ -e "$root/complete" ] && return
   say "fetching Ceph"
-  local apt=$state/apt mirror
-  mirror=${DEBIAN_MIRROR:-$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1)}
-  mirror=${mirror:-$(awk '$1 == "deb" && /debian/ { for (i = 2; i <= NF; i++) if ($i ~ /^http/) { print $i; exit } }' /etc/apt/sources.list 2>/dev/null || true)}
-  rm -rf --one-file-system "$root" "$apt"
-  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$root"
-  : >"$apt/status"
-  local signed='signed-by=/usr/share/keyrings/debian-archive-keyring.gpg'
-  [ -e "${signed#*=}" ] || { say "needs the package debian-archive-keyring"; exit 1; }
-  echo "deb [$signed] ${mirror:?no source of Debian packages is known here: set DEBIAN_MIRROR} $suite main" >"$apt/sources.list"
-  local options=(
-    -qq -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
-    -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
-    -o "Dir::State::Lists=$apt/lists" -o "Dir::State::Status=$apt/status" -o "Dir::Cache=$apt/cache"
-    -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root -o APT::Architectures=amd64 -o Debug::NoLocking=1
-  )
-  apt-get "${options[@]}" update
-  apt-get "${options[@]}" -y --no-install-recommends --download-only install \
-    base-files bash dash coreutils util-linux libc-bin ceph-mon ceph-osd radosgw >/dev/null
-  mkdir -p "$root"/usr/{bin,sbin,lib,lib64}
-  for part in bin sbin lib lib64; do ln -s "usr/$part" "$root/$part"; done
-  for package in "$apt"/cache/archives/*.deb; do
-    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --keep-directory-symlink \
-      --exclude=./usr/share/doc --exclude=./usr/share/man --exclude=./usr/share/locale
-  done
-  mkdir -p "$root"/{proc,dev,tmp,srv,etc}
-  chmod 1777 "$root/tmp"
-  printf 'root:x:0:0::/root:/bin/bash\nnobody:x:65534:65534::/:/bin/sh\n' >"$root/etc/passwd"
-  printf 'root:x:0:\n' >"$root/etc/group"
-  echo '127.0.0.1 localhost' >"$root/etc/hosts"
-  rm -rf "$apt"
+  unpack_root "$root" "$suite" ceph-mon ceph-osd radosgw
+  echo 'nobody:x:65534:65534::/:/bin/sh' >>"$root/etc/passwd"
   touch "$root/complete"
 }
 

@@ -14,28 +14,19 @@ port=${SSH_TEST_PORT:-22055}
 umask 022
 mkdir -p "$state"
 say() { echo "sshd: $*" >&2; }
+# shellcheck source=debian/packages.sh
+source "$(dirname "${BASH_SOURCE[0]}")/debian/packages.sh"
 
 # The process is ours when it still is the program that we started.
 running() {
   [ -s "$state/pid" ] && [ "$(readlink "/proc/$(cat "$state/pid")/exe" 2>/dev/null)" = "$(readlink -f "$server")" ]
 }
 
-fetch() {
-  rm -rf "$state/fetch"
-  mkdir -p "$state/fetch"
-  (
-    cd "$state/fetch"
-    apt-get download "$@" >/dev/null 2>&1 || { apt-get update >/dev/null && apt-get download "$@" >/dev/null; }
-    for package in ./*.deb; do dpkg -x "$package" "$state/root"; done
-  )
-  rm -rf "$state/fetch"
-}
-
 obtain() {
   server=/usr/sbin/sshd program=$state/sshd
   if [ ! -x "$server" ]; then
     server=$state/root/usr/sbin/sshd
-    [ -x "$server" ] || { say "fetching the Debian package openssh-server"; fetch openssh-server libwrap0; }
+    [ -x "$server" ] || { say "fetching the Debian package openssh-server"; unpack_debian "$state/root" openssh-server libwrap0; }
   fi
   # Started by root it wants a user "sshd", whom it alone shall see; and it is to find its libraries when it starts itself again.
   cat >"$program.new" <<PROGRAM
@@ -52,7 +43,7 @@ PROGRAM
   busybox=$(command -v busybox || true)
   if [ -z "$busybox" ]; then
     busybox=$state/root/bin/busybox
-    [ -x "$busybox" ] || fetch busybox-static || { say "no busybox"; busybox=; }
+    [ -x "$busybox" ] || unpack_debian "$state/root" busybox-static || { say "no busybox"; busybox=; }
   fi
 }
 

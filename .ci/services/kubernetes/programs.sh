@@ -1,5 +1,5 @@
 # The programs of a cluster, for kubernetes.sh, which sources this: Kubernetes built from its Go module, the others from Debian's packages,
-# unpacked into a folder. Uses $state, $programs and say.
+# unpacked into a folder. Uses $state, $programs, say and separate_apt.
 
 kubernetes_version=1.36.2
 kubernetes=$programs/kubernetes-$kubernetes_version
@@ -41,25 +41,12 @@ build_kubernetes() {
 unpack_packages() {
   [ -e "$programs/complete" ] && return
   say "fetching etcd, containerd, runc and the network plugins"
-  local apt=$state/apt mirror suite options
-  mirror=${DEBIAN_MIRROR:-$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)}
-  mirror=${mirror:-$(awk '$1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /^http/) { print $i; exit } }' /etc/apt/sources.list 2>/dev/null)}
-  rm -rf "$apt"
-  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$programs"
-  : >"$apt/status"
-  for suite in sid bookworm; do
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror:?no source of Debian packages is known here: set DEBIAN_MIRROR} $suite main"
-  done >"$apt/sources.list"
-  options=(
-    -qq -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
-    -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null
-    -o "Dir::State::Lists=$apt/lists" -o "Dir::State::Status=$apt/status" -o "Dir::Cache=$apt/cache"
-    -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root -o APT::Architectures=amd64 -o Debug::NoLocking=1
-  )
+  local apt=$state/apt
+  separate_apt "$apt" sid bookworm
+  mkdir -p "$programs"
   (
     cd "$apt"
-    apt-get "${options[@]}" update
-    apt-get "${options[@]}" download etcd-server/sid containerd/sid containernetworking-plugins/sid busybox-static/sid \
+    apt-get "${apt_options[@]}" download etcd-server/sid containerd/sid containernetworking-plugins/sid busybox-static/sid \
       runc/bookworm libseccomp2/bookworm tini/bookworm
     for package in *.deb; do dpkg -x "$package" "$programs"; done
   )
