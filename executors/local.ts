@@ -7,7 +7,8 @@ import type { Attempt } from "../core/attempt.ts";
 import type { Bytes } from "../core/bytes.ts";
 import { parseQuota, type Quota, type QuotaInit } from "../core/quota.ts";
 import type { CallOptions, Executor, LogOptions, ProcessWork, RunStatus, StartOptions } from "./executor.ts";
-import type { LocalWork, RunEnvironment } from "./local_work.ts";
+import type { RunEnvironment } from "./local_shell.ts";
+import type { LocalWork } from "./local_work.ts";
 
 /** Options of {@linkcode localExecutor}. */
 export interface LocalExecutorOptions {

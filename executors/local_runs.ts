@@ -4,11 +4,11 @@
  * @module
  */
 import type { Attempt } from "../core/attempt.ts";
-import { sleep, systemClock, within } from "../core/clock.ts";
+import { sleep, systemClock, unless, within } from "../core/clock.ts";
 import type { RunStatus } from "./executor.ts";
 import { MemoryWatch } from "./local_memory.ts";
-import { LocalShell } from "./local_shell.ts";
-import type { NewRun, RunStore, StoredRun } from "./local_store.ts";
+import { LocalShell, type RunEnvironment } from "./local_shell.ts";
+import { type NewRun, RunStore, type StoredRun } from "./local_store.ts";
 import { type JobHead, type RunRecord, signalName } from "./local_wrapper.ts";
 import {
   bearName,
@@ -61,7 +61,7 @@ export class LocalRuns {
   /** Their folders. */
   readonly store: RunStore;
   readonly #identity: OwnIdentity;
-  readonly #environment: { readonly clear: boolean; readonly add: Record<string, string> };
+  readonly #environment: RunEnvironment;
   readonly #own = new Map<string, OwnRun>();
   readonly #memory = new MemoryWatch();
   readonly #idle: LocalShell[] = [];
@@ -75,7 +75,7 @@ export class LocalRuns {
   constructor(
     store: RunStore,
     identity: OwnIdentity,
-    environment: { readonly clear: boolean; readonly add: Record<string, string> },
+    environment: RunEnvironment,
   ) {
     this.store = store;
     this.#identity = identity;
@@ -94,7 +94,7 @@ export class LocalRuns {
 
   /** Starts a run. */
   async start(attempt: Attempt, run: NewRun, signal: AbortSignal | undefined): Promise<void> {
-    const name = `${attempt.task}/${attempt.job}.${attempt.replica}.${attempt.attempt}`;
+    const name = RunStore.nameOf(attempt);
     const shell = this.#shell();
     let head: JobHead;
     try {
@@ -169,7 +169,8 @@ export class LocalRuns {
     while (true) {
       const stored = this.store.read(name, own?.head);
       if (!stored) {
-        await this.#sweep(name);
+        // What a coordinator that was killed while it forgot the run has left.
+        await this.store.remove(name);
         return undefined;
       }
       const { record } = stored;
@@ -291,7 +292,7 @@ export class LocalRuns {
       const { shell } = own;
       shell.ref();
       try {
-        await (signal ? orAborted(own.ended, signal) : own.ended);
+        await unless(signal, own.ended);
       } finally {
         shell.unref();
       }
@@ -339,11 +340,6 @@ export class LocalRuns {
     await this.store.remove(name);
   }
 
-  /** Removes what a coordinator that was killed while it forgot a run has left. */
-  async #sweep(name: string): Promise<void> {
-    await this.store.remove(name);
-  }
-
   /** Leaves: shells that wait are ended, those that run go on. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -352,15 +348,4 @@ export class LocalRuns {
     await this.store.close();
     await Promise.all([...idle.map((shell) => shell.end()), ...busy.map(({ shell }) => shell.leave())]);
   }
-}
-
-function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(() => {
-      signal.removeEventListener("abort", onAbort);
-      resolve();
-    });
-  });
 }

@@ -13,6 +13,14 @@ import { lookUp } from "./process_identity.ts";
 /** How a shell's run ended: the shell is there for another, or it is used up, or it was killed. */
 export type ShellAnswer = "clean" | "used" | "gone";
 
+/** What runs find in their environment: that of this process, unless it is cleared, and what is added. */
+export interface RunEnvironment {
+  /** Whether they find nothing but what is added. */
+  readonly clear: boolean;
+  /** What is added. */
+  readonly add: Record<string, string>;
+}
+
 /** One watching shell. */
 export class LocalShell {
   /** Its pid, its session and its process group. */
@@ -27,9 +35,9 @@ export class LocalShell {
 
   /**
    * @param root The folder of the runs.
-   * @param environment The environment of all its runs, and whether it is added to this process's own.
+   * @param environment What all its runs find in their environment.
    */
-  constructor(root: string, environment: { readonly clear: boolean; readonly add: Record<string, string> }) {
+  constructor(root: string, environment: RunEnvironment) {
     this.#root = root;
     this.name = `datatask-${crypto.randomUUID()}`;
     this.#child = new Deno.Command("/bin/sh", {

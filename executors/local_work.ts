@@ -11,6 +11,7 @@ import { localError } from "./local_error.ts";
 import { interpreterOf } from "./local_interpreter.ts";
 import { followFile } from "./local_logs.ts";
 import { LocalRuns } from "./local_runs.ts";
+import type { RunEnvironment } from "./local_shell.ts";
 import { endSession } from "./local_stop.ts";
 import { RunStore } from "./local_store.ts";
 import { Opening } from "./opening.ts";
@@ -18,14 +19,6 @@ import { ownIdentity } from "./process_identity.ts";
 
 /** What can be asked of an executor; what it is aside. */
 type Calls = Omit<Executor<ProcessWork>, "accepts" | "capacity" | "sees">;
-
-/** What runs find in their environment: that of this process, unless it is cleared, and what is added. */
-export interface RunEnvironment {
-  /** Whether they find nothing but what is added. */
-  readonly clear: boolean;
-  /** What is added. */
-  readonly add: Record<string, string>;
-}
 
 /** Runs work as processes of this machine: what {@linkcode localExecutor} loads with the first call. */
 export class LocalWork implements Calls {
