@@ -8,6 +8,7 @@ import { input } from "../../tasks/link.ts";
 import { MemoryMetadataRepository } from "../../repositories/memory.ts";
 import { Pipeline } from "../../pipeline/pipeline.ts";
 import { cli, toy } from "./held_io.ts";
+import { inFolder } from "../kit/folder.ts";
 
 async function* tree(text: string) {
   yield { kind: "directory" as const, path: "sub", mode: 0o755 };
@@ -29,17 +30,8 @@ async function filled() {
   return it;
 }
 
-async function withFolder(use: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await use(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
-
 Deno.test("backup and restore carry every kind of value to an empty pipeline", () =>
-  withFolder(async (dir) => {
+  inFolder(async (dir) => {
     const from = await filled();
     const backup = await cli(["backup", `${dir}/b`], from);
     assert.deepEqual([backup.code, backup.err], [0, ""]);
@@ -57,7 +49,7 @@ Deno.test("backup and restore carry every kind of value to an empty pipeline", (
   }));
 
 Deno.test("backup takes a store once, and outcomes from beneath what combines them", () =>
-  withFolder(async (dir) => {
+  inFolder(async (dir) => {
     const it = await filled();
     await cli(["run", "--quiet"], it);
     await cli(["backup", dir], it);
@@ -72,7 +64,7 @@ Deno.test("backup takes a store once, and outcomes from beneath what combines th
   }));
 
 Deno.test("backup copies what is new or changed, and goes on after an interruption", () =>
-  withFolder(async (dir) => {
+  inFolder(async (dir) => {
     const books = new FileRepository(`${dir}/books`);
     const task = functionTask(
       "t",
@@ -103,7 +95,7 @@ Deno.test("backup copies what is new or changed, and goes on after an interrupti
   }));
 
 Deno.test("restore refuses a damaged value, restores the others, and leaves values that are there", () =>
-  withFolder(async (dir) => {
+  inFolder(async (dir) => {
     await cli(["backup", dir], await filled());
     await Deno.writeTextFile(`${dir}/count.books/emma`, "a b X");
     const to = toy();
@@ -123,7 +115,7 @@ Deno.test("restore refuses a damaged value, restores the others, and leaves valu
   }));
 
 Deno.test("backup and restore name what they cannot use", () =>
-  withFolder(async (dir) => {
+  inFolder(async (dir) => {
     const it = await filled();
     await Deno.writeTextFile(`${dir}/file`, "");
     assert.deepEqual(
@@ -174,7 +166,7 @@ Deno.test("encodeDocument() keeps dates, bytes, big integers and names of its ow
 });
 
 Deno.test("Archive passes over a value that goes away while it is copied", () =>
-  withFolder(async (dir) => {
+  inFolder(async (dir) => {
     using archive = await Archive.open(`${dir}/x`, "blob");
     const signal = new AbortController().signal;
     assert.equal(await archive.take("gone", new MemoryBlobRepository(), signal), undefined);

@@ -13,15 +13,7 @@ import { JsonMetadataRepository } from "../../repositories/yaml.ts";
 import { functionTask } from "../../tasks/function.ts";
 import { input } from "../../tasks/link.ts";
 import { cli } from "./held_io.ts";
-
-async function withFolder(use: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await use(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { inFolder } from "../kit/folder.ts";
 
 /** A pipeline whose task `t` links these repositories. */
 function linking(links: Readonly<Record<string, Repository>>, state: string | null = null): Pipeline {
@@ -57,7 +49,7 @@ async function* tree(): AsyncGenerator<TreeEntry> {
 }
 
 Deno.test("copy carries every kind of value between stores of different kinds", () =>
-  withFolder(async (dir) => {
+  inFolder(async (dir) => {
     const blobs = [new MemoryBlobRepository("memory"), new FileRepository(`${dir}/files`)] as const;
     await blobs[0].put("emma", "a b c");
     await blobs[0].put("empty", "");
@@ -112,7 +104,7 @@ function counting(inner: BlobDriver): { readonly repository: BlobRepository; rea
 }
 
 Deno.test("copy goes on where it was left, and copies again what has changed", () =>
-  withFolder(async (dir) => {
+  inFolder(async (dir) => {
     const from = counting(new FileRepository(`${dir}/from`).driver);
     const to = new FileRepository(`${dir}/to`);
     for (let i = 0; i < 20; i++) await from.repository.put(`k${i}`, `value ${i}`);
@@ -204,7 +196,7 @@ async function otherValues(repository: BlobRepository): Promise<BlobRepository> 
 }
 
 Deno.test("copy takes repositories that a module exports, and opens its session", () =>
-  withFolder(async (dir) => {
+  inFolder(async (dir) => {
     const from = new MemoryBlobRepository("from");
     await from.put("emma", "a b c");
     const pipeline = linking({ from });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { entries, ROOT } from "../../tools/entries.ts";
 import { example as prepared } from "./run_example.ts";
+import { inFolder } from "../kit/folder.ts";
 
 const README = await Deno.readTextFile(new URL("README.md", ROOT));
 
@@ -10,15 +11,12 @@ const example = (language: string): string =>
   new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(README)![1]!;
 
 /** A folder of somebody's own, with the `deno.json` of the README. */
-async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
+function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  return inFolder(async (folder) => {
     const config = example("json").replace("/path/to/datatask", decodeURIComponent(ROOT.pathname));
     await Deno.writeTextFile(`${folder}/deno.json`, config);
     await use(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  });
 }
 
 async function deno(cwd: string, ...args: string[]): Promise<void> {

@@ -3,6 +3,7 @@ import { takeLease } from "../../pipeline/lease.ts";
 import { leaseHolder } from "../../pipeline/lease.ts";
 import { pipelineIn, storesIn } from "./shared_pipeline.ts";
 import { until } from "./kit.ts";
+import { inFolder } from "../kit/folder.ts";
 
 /** A coordinator in another process, and the lines it has said. */
 class Child implements AsyncDisposable {
@@ -53,15 +54,6 @@ class Child implements AsyncDisposable {
     } catch { /* it has ended */ }
     await this.#reading;
     await this.#process.status;
-  }
-}
-
-async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await body(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
   }
 }
 

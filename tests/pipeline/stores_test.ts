@@ -10,15 +10,7 @@ import {
   YamlMetadataRepository,
 } from "../../mod.ts";
 import { type Files, systemFiles } from "../../core/files.ts";
-
-async function withDir(body: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await body(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { inFolder } from "../kit/folder.ts";
 
 const refuse = (): never => {
   throw new Deno.errors.PermissionDenied("Read-only file system (os error 30)");
@@ -41,7 +33,7 @@ const copy = async ({ books, copies }: FunctionContext & {
 }): Promise<void> => await copies.write(await books.text());
 
 Deno.test("A pipeline runs over inputs that may only be read, and refuses outputs that cannot be written", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     await Deno.mkdir(`${dir}/books`);
     await Deno.mkdir(`${dir}/trees/emma`, { recursive: true });
     await Deno.writeTextFile(`${dir}/books/emma`, "Emma Woodhouse");
@@ -70,7 +62,7 @@ Deno.test("A pipeline runs over inputs that may only be read, and refuses output
   }));
 
 Deno.test("A pipeline makes every store ready before it starts anything, those under the same key among them", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     await Deno.mkdir(`${dir}/in`);
     await Deno.writeTextFile(`${dir}/in/emma`, "x");
     await Deno.writeTextFile(`${dir}/file`, "no folder");
@@ -92,7 +84,7 @@ Deno.test("A pipeline makes every store ready before it starts anything, those u
   }));
 
 Deno.test("A run after a kill removes what was left among the logs of the state folder", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const books = new FileRepository(`${dir}/books`);
     await books.put("emma", "Emma Woodhouse");
     const logs = `${dir}/state/pipeline/logs/copy`;

@@ -2,18 +2,10 @@ import assert from "node:assert/strict";
 import { directoryDriver, DirectoryRepository } from "../../repositories/directory.ts";
 import { describeTree, directory, file, link, readMember, tree } from "../../testing/trees.ts";
 import { listKeys } from "../../testing/suite.ts";
-
-async function withDir(body: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await body(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { inFolder } from "../kit/folder.ts";
 
 Deno.test("DirectoryRepository lists directories and takes no notice of stray files", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     await Deno.mkdir(`${dir}/one`);
     await Deno.writeTextFile(`${dir}/stray`, "x");
     await Deno.symlink(`${dir}/one`, `${dir}/linked`);
@@ -27,7 +19,7 @@ Deno.test("DirectoryRepository lists directories and takes no notice of stray fi
   }));
 
 Deno.test("DirectoryRepository refuses to hand out a pipe, by name", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     await Deno.mkdir(`${dir}/one`);
     assert((await new Deno.Command("mkfifo", { args: [`${dir}/one/pipe`] }).output()).success);
     const repository = new DirectoryRepository(dir);
@@ -40,7 +32,7 @@ Deno.test("DirectoryRepository refuses to hand out a pipe, by name", () =>
   }));
 
 Deno.test("DirectoryRepository keeps links as they are and never follows them out", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     await Deno.writeTextFile(`${dir}/secret`, "secret");
     const driver = directoryDriver(`${dir}/values`);
     await driver.write(
@@ -62,7 +54,7 @@ Deno.test("DirectoryRepository keeps links as they are and never follows them ou
   }));
 
 Deno.test("DirectoryRepository drops set-uid and set-gid", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const driver = directoryDriver(dir);
     await driver.write("one", tree([file("run", "x", 0o6755), directory("d", 0o2755)]));
     assert.deepEqual(await describeTree(await driver.entries("one")), {
@@ -72,7 +64,7 @@ Deno.test("DirectoryRepository drops set-uid and set-gid", () =>
   }));
 
 Deno.test("a tree whose swap was cut short is there before and after prepare", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const driver = directoryDriver(dir);
     await driver.write("one", tree([file("a", "old")]));
     await Deno.rename(`${dir}/one`, `${dir}/.old-one`);

@@ -7,15 +7,7 @@ import { fileDriver } from "../../repositories/files.ts";
 import { type FaultyFiles, faultyFiles } from "../../testing/faulty_files.ts";
 import { listKeys } from "../../testing/suite.ts";
 import { directory, file, link, readMember, tree } from "../../testing/trees.ts";
-
-async function withDir(body: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await body(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { inFolder } from "../kit/folder.ts";
 
 /** The file system as the next process sees it: this one is dead. */
 const afterDeath: Files = {
@@ -64,7 +56,7 @@ for (const durability of ["none", "fsync"] as const) {
     const how = crash ? "a crash" : "a full disk";
     for (const [what, write] of Object.entries(BLOB_WRITES)) {
       Deno.test(`fileDriver() keeps the old value or has the new one after ${how} at any call, for ${what}, ${durability}`, () =>
-        withDir(async (dir) => {
+        inFolder(async (dir) => {
           for (const old of ["old value", undefined]) {
             for (let at = 1, struck = true; struck; at++) {
               const plain = fileDriver(dir);
@@ -113,7 +105,7 @@ for (const crash of [false, true]) {
   for (const [what, write] of Object.entries(TREE_WRITES)) {
     const how = crash ? "a crash" : "a full disk";
     Deno.test(`directoryDriver() keeps the old tree or has the new one after ${how} at any call, for ${what}`, () =>
-      withDir(async (dir) => {
+      inFolder(async (dir) => {
         for (const old of ["old", undefined]) {
           for (let at = 1, struck = true; struck; at++) {
             const plain = directoryDriver(dir);
@@ -144,7 +136,7 @@ for (const crash of [false, true]) {
 }
 
 Deno.test("faultyFiles() counts, fails once, and fails for good after a crash", async () => {
-  await withDir(async (dir) => {
+  await inFolder(async (dir) => {
     const files: FaultyFiles = faultyFiles({ at: 2, kind: "EACCES" });
     await files.mkdir(`${dir}/a`);
     await assert.rejects(files.mkdir(`${dir}/b`), Deno.errors.PermissionDenied);
@@ -159,7 +151,7 @@ Deno.test("faultyFiles() counts, fails once, and fails for good after a crash", 
 });
 
 Deno.test("a read that fails half-way closes its file and says so", async () => {
-  await withDir(async (dir) => {
+  await inFolder(async (dir) => {
     await fileDriver(dir).write("one", new Uint8Array(2 ** 20));
     const files = faultyFiles({ at: 2, only: ["file.read"] });
     const stream = (await fileDriver(dir, { files }).read("one"))!;

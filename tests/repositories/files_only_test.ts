@@ -5,18 +5,10 @@ import { fileDriver, FileRepository } from "../../repositories/files.ts";
 import { testBlobDriver } from "../../testing/blob_suite.ts";
 import { faultyFiles } from "../../testing/faulty_files.ts";
 import { listKeys } from "../../testing/suite.ts";
-
-async function withDir(body: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await body(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { inFolder } from "../kit/folder.ts";
 
 Deno.test("FileRepository lists files with its extension and nothing else", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const repository = new FileRepository(dir, { extension: ".txt" });
     for (const name of ["foo.txt", "bar.yaml", "a.b.txt", ".tmp-x-y-1.txt", "plain"]) {
       await Deno.writeTextFile(`${dir}/${name}`, name);
@@ -36,7 +28,7 @@ Deno.test("FileRepository lists files with its extension and nothing else", () =
   }));
 
 Deno.test("FileRepository takes an absent folder for an empty one, and makes it when it is written", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const repository = new FileRepository(`${dir}/deep/er`);
     assert.deepEqual(await Array.fromAsync(repository), []);
     assert.equal(await repository.has("one"), false);
@@ -47,7 +39,7 @@ Deno.test("FileRepository takes an absent folder for an empty one, and makes it 
   }));
 
 Deno.test("FileRepository is called what the user wrote, and is the same from every way to it", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const relative = new FileRepository("./some/../reports/", { extension: ".txt" });
     assert.equal(relative.name, "files ./some/../reports/*.txt");
     assert.equal(relative.driver.identity, `file:${Deno.cwd()}/reports/*.txt`);
@@ -58,7 +50,7 @@ Deno.test("FileRepository is called what the user wrote, and is the same from ev
   }));
 
 Deno.test("FileRepository keeps what is beside it in a folder that can be no key", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const driver = fileDriver(dir, { extension: ".txt" });
     await driver.beside!("failed").write("one", encodeText("1"));
     assert.equal(await Deno.readTextFile(`${dir}/_failed/one.txt`), "1");
@@ -66,7 +58,7 @@ Deno.test("FileRepository keeps what is beside it in a folder that can be no key
   }));
 
 Deno.test("FileRepository says what is wrong with its folder when it is prepared", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     await Deno.writeTextFile(`${dir}/file`, "");
     await assert.rejects(new FileRepository(`${dir}/file`).prepare(), {
       code: "io",
@@ -89,7 +81,7 @@ Deno.test("FileRepository says what is wrong with its folder when it is prepared
   }));
 
 Deno.test("FileRepository says who lost a race and what to do", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const repository = new FileRepository(dir);
     await repository.put("one", "1");
     await assert.rejects(repository.put("one", "2", { ifAbsent: true }), {
@@ -105,7 +97,7 @@ Deno.test("FileRepository says who lost a race and what to do", () =>
   }));
 
 Deno.test("FileRepository adopts only what it staged", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const driver = fileDriver(`${dir}/values`);
     await driver.prepare!();
     await Deno.writeTextFile(`${dir}/elsewhere`, "x");
@@ -116,7 +108,7 @@ Deno.test("FileRepository adopts only what it staged", () =>
   }));
 
 Deno.test("FileRepository refuses keys that climb, in every operation", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     await Deno.writeTextFile(`${dir}/secret`, "x");
     const repository = new FileRepository(`${dir}/values`);
     for (const key of ["../secret", "/etc/hostname", "a/b", "", ".", ".."]) {
@@ -134,7 +126,7 @@ Deno.test("FileRepository refuses keys that climb, in every operation", () =>
   }));
 
 Deno.test("prepare sweeps what dead processes left and spares the living", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const child = await new Deno.Command(Deno.execPath(), {
       args: ["eval", childScript(dir)],
       stdout: "null",
@@ -239,7 +231,7 @@ testBlobDriver("fileDriver() on a file system without case", {
 });
 
 Deno.test("FileRepository names the key that stands in the way on a file system without case", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const repository = new FileRepository(dir, { files: foldingFiles(), extension: ".txt" });
     await repository.prepare();
     await repository.put("Key", "upper");
@@ -254,7 +246,7 @@ Deno.test("FileRepository names the key that stands in the way on a file system 
   }));
 
 Deno.test("concurrent writers with fsync share the syncs of the folder", () =>
-  withDir(async (dir) => {
+  inFolder(async (dir) => {
     const files = faultyFiles({ only: ["open"] });
     const opened: string[] = [];
     const counting: Files = {

@@ -2,15 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import type { Change } from "../../../repositories/driver.ts";
 import { SqliteBlobRepository, SqliteMetadataRepository } from "../../../repositories/sqlite/mod.ts";
-
-async function inFolder(body: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await body(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { inFolder } from "../../kit/folder.ts";
 
 Deno.test("SqliteMetadataRepository puts the writes of one turn into one transaction", () =>
   inFolder(async (dir) => {
