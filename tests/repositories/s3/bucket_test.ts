@@ -211,6 +211,24 @@ Deno.test("s3Driver() refuses options that cannot work", () => {
   s3.destroy();
 });
 
+Deno.test("S3BucketRepository knows stores of other accounts, buckets, prefixes and suffixes apart", () => {
+  const s3 = createS3Client({ endpoint: "http://127.0.0.1:1", region: "x" });
+  const session = new Session();
+  const [one, two] = ["one", "two"].map((name) => session.resource(name, s3Client())) as [never, never];
+  const places = [
+    new S3BucketRepository(s3, { bucket: "b" }),
+    new S3BucketRepository(s3, { bucket: "c" }),
+    new S3BucketRepository(s3, { bucket: "b", prefix: "p/" }),
+    new S3BucketRepository(s3, { bucket: "b", suffix: ".txt" }),
+    new S3BucketRepository(s3, { bucket: "b", account: "other" }),
+    new S3BucketRepository(one, { bucket: "b" }),
+    new S3BucketRepository(two, { bucket: "b" }),
+  ];
+  assert.equal(new Set(places.map(({ driver }) => driver.identity)).size, places.length);
+  assert.equal(new S3BucketRepository(one, { bucket: "b" }).driver.identity, places[5]!.driver.identity);
+  s3.destroy();
+});
+
 Deno.test("sizeOfPart() takes an upload of unknown length to the largest object there can be", () => {
   let sum = 0;
   for (let number = 1; number <= 10_000; number++) {
