@@ -36,6 +36,9 @@ import { Run, type RunOptions, stateOf } from "./run.ts";
 import type { PipelineState } from "./state.ts";
 import { suggest } from "./suggest.ts";
 
+/** How long whoever asks how things stand waits for the process that runs the pipeline, in milliseconds. */
+const TELL_MS = 2000;
+
 /** Marks pipelines of any loaded copy of this package. */
 const BRAND: unique symbol = Symbol.for("@datatask/datatask/pipeline") as never;
 
@@ -649,6 +652,7 @@ export class Pipeline implements AsyncDisposable {
   async #foundRuns(state: PipelineState): Promise<ReadonlyMap<string, readonly FoundRun[]>> {
     const found = new Map<string, readonly FoundRun[]>();
     const tasks = [...this.tasks.values()].filter((task) => task.runner.find);
+    if (tasks.length < this.tasks.size && !this.#run) await this.#askRuns(state, found);
     if (tasks.length === 0) return found;
     await using runners = await this.#runners(new AbortController().signal);
     await Promise.all(tasks.map(async ({ name, runner }) => {
@@ -661,6 +665,21 @@ export class Pipeline implements AsyncDisposable {
       }
     }));
     return found;
+  }
+
+  /** What runs within another process only that one can tell. */
+  async #askRuns(state: PipelineState, found: Map<string, readonly FoundRun[]>): Promise<void> {
+    const holder = await this.coordinator();
+    if (holder === undefined) return;
+    const { ask } = await import("./requests.ts");
+    const runs = await ask(`${this.state}/requests`, { do: "tell" }, TELL_MS).catch(() => undefined);
+    for (const { name, runner } of this.tasks.values()) {
+      if (runner.find) continue;
+      const own = runs?.filter(({ attempt }) => attempt.task === name);
+      if (own) {
+        found.set(name, own.map((run) => ({ ...run, where: run.where || `in process ${holder.pid}` })));
+      } else state.task(name).unseen = `process ${holder.pid}, which runs the pipeline, does not answer`;
+    }
   }
 }
 

@@ -4,16 +4,14 @@
  * @module
  */
 import type { Key } from "../core/key.ts";
+import type { FoundRun } from "../tasks/runner.ts";
 
-/** What can be asked of a running coordinator. */
-export interface Request {
-  /** What. */
-  readonly do: "cancel";
-  /** Of which task. */
-  readonly task: string;
-  /** Which job. */
-  readonly job: Key;
-}
+/** What can be asked of a running coordinator, with what it answers. */
+export type Request =
+  /** To cancel a job: whether it ran. */
+  | { readonly do: "cancel"; readonly task: string; readonly job: Key }
+  /** Which runs are under way. */
+  | { readonly do: "tell" };
 
 /**
  * Asks the running coordinator for something, and waits until it was answered.
@@ -21,13 +19,13 @@ export interface Request {
  * @param folder Where requests go.
  * @param request What.
  * @param timeoutMs How long to wait, in milliseconds.
- * @returns Whether there was something to do; nothing when nobody answered.
+ * @returns The answer; nothing when there was none.
  */
-export async function ask(
+export async function ask<R extends Request>(
   folder: string,
-  request: Request,
+  request: R,
   timeoutMs = 10_000,
-): Promise<boolean | undefined> {
+): Promise<(R extends { do: "cancel" } ? boolean : readonly FoundRun[]) | undefined> {
   await Deno.mkdir(folder, { recursive: true });
   const name = `${folder}/${crypto.randomUUID()}`;
   await Deno.writeTextFile(`${name}.tmp`, JSON.stringify(request));
@@ -36,7 +34,7 @@ export async function ask(
   try {
     while (performance.now() < deadline) {
       try {
-        return JSON.parse(await Deno.readTextFile(`${name}.answer`)) as boolean;
+        return JSON.parse(await Deno.readTextFile(`${name}.answer`));
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
@@ -52,12 +50,12 @@ export async function ask(
  * Answers requests until it is disposed of.
  *
  * @param folder Where requests go.
- * @param answer What to do; returns whether there was something to do.
+ * @param answer What to do; returns what to answer.
  * @returns What ends it.
  */
 export async function serveRequests(
   folder: string,
-  answer: (request: Request) => boolean,
+  answer: (request: Request) => boolean | readonly FoundRun[],
 ): Promise<AsyncDisposable> {
   await Deno.mkdir(folder, { recursive: true });
   // Nobody waits any more for what was asked of an earlier coordinator.

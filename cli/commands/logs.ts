@@ -32,8 +32,12 @@ export async function run(
   const attempt = flags.attempt === undefined ? "" : `attempt ${flags.attempt} of `;
   throw new NotFoundError(
     `There is no log for ${attempt}job "${job}" of task ${task.name}: it is ${state}${
-      flags.attempt === undefined && (state === "done" || state === "failed")
+      flags.attempt !== undefined
+        ? ""
+        : state === "done" || state === "failed"
         ? " and has written nothing"
+        : state === "running"
+        ? ", and what a function logs is kept when it has ended"
         : ""
     }; see "${context.program} why${context.repeat} ${task.name} ${job}"`,
   );

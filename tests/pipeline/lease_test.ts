@@ -116,7 +116,15 @@ Deno.test("A second process is refused, can look, can cancel, can wait; a killed
       message: new RegExp(`^Cannot run: the pipeline is already being run by process ${first.pid} on `),
     });
     assert.equal((await here.coordinator())!.pid, first.pid);
-    assert.equal((await here.status()).coordinator!.pid, first.pid);
+    const status = await here.status();
+    assert.equal(status.coordinator!.pid, first.pid);
+    const [{ counts, running }] = status.tasks as [typeof status.tasks[0]];
+    assert.deepEqual([counts.running, counts.ready], [2, 0]);
+    assert.deepEqual(running.map(({ job, where }) => [job, where]).sort(), [
+      ["one", `in process ${first.pid}`],
+      ["two", `in process ${first.pid}`],
+    ]);
+    assert.equal((await here.why("wait", "one")).text, `It is running (in process ${first.pid})`);
 
     assert.equal(await here.cancel("wait", "one"), true);
     await first.says("finished wait/one");
