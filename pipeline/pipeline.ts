@@ -138,6 +138,8 @@ export class Pipeline implements AsyncDisposable {
    *
    * @param options When to stop.
    * @returns Itself.
+   * @throws {SessionError} When a resource cannot be opened.
+   * @throws {DatataskError} When the state folder or a store cannot be used.
    */
   async open(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<this> {
     this.#kept = true;
@@ -170,6 +172,7 @@ export class Pipeline implements AsyncDisposable {
    * @param options Which tasks, and for how long.
    * @returns The run: its events, and its end. The pipeline is closed when it was not open before.
    * @throws {UsageError} When a task is named that there is not.
+   * @throws {DatataskError} With code `conflict`, when it is running already.
    */
   run(options: RunOptions = {}): Run {
     for (
@@ -223,7 +226,11 @@ export class Pipeline implements AsyncDisposable {
     return found;
   }
 
-  /** How things stand. */
+  /**
+   * How things stand.
+   *
+   * @returns For each task, how many jobs are in which state, and who runs it.
+   */
   async status(): Promise<PipelineStatus> {
     return await this.#report(async (state, found) => {
       const { statusOf } = await import("./status.ts");
@@ -235,6 +242,8 @@ export class Pipeline implements AsyncDisposable {
    * What a run would do now.
    *
    * @param options Which tasks.
+   * @returns The jobs that would start, and what the rest waits for.
+   * @throws {UsageError} When a task is named that there is not.
    */
   async plan(options: Pick<RunOptions, "tasks" | "notTasks"> = {}): Promise<PlanReport> {
     for (const name of [...options.tasks ?? [], ...options.notTasks ?? []]) this.task(name);
@@ -248,6 +257,8 @@ export class Pipeline implements AsyncDisposable {
    * Where a job is to be found.
    *
    * @param job Which.
+   * @returns Its state in each task, and its values.
+   * @throws {RepositoryError} When the job is no valid key.
    */
   async trace(job: Key): Promise<Trace> {
     checkKey(job, "trace", `pipeline ${this.name}`);
@@ -259,6 +270,9 @@ export class Pipeline implements AsyncDisposable {
    *
    * @param task Of which task.
    * @param job Which job.
+   * @returns Its state, and each condition with whether it holds.
+   * @throws {UsageError} When there is no such task.
+   * @throws {RepositoryError} When the job is no valid key.
    */
   async why(task: string, job: Key): Promise<Explanation> {
     this.task(task);
@@ -272,6 +286,8 @@ export class Pipeline implements AsyncDisposable {
    * Why the jobs of a task are in the states they are in.
    *
    * @param task Which task.
+   * @returns Its states, with examples.
+   * @throws {UsageError} When there is no such task.
    */
   async whyTask(task: string): Promise<TaskExplanation> {
     this.task(task);
@@ -284,6 +300,7 @@ export class Pipeline implements AsyncDisposable {
    * The graph that follows from the repositories tasks share.
    *
    * @param options Whether to count jobs and keys.
+   * @returns Tasks, repositories and the links between them.
    */
   async graph(options: { readonly counts?: boolean } = {}): Promise<PipelineGraph> {
     const graph = async (state?: PipelineState): Promise<PipelineGraph> =>
@@ -348,6 +365,9 @@ export class Pipeline implements AsyncDisposable {
    * @param task Of which task.
    * @param job Which job.
    * @returns Whether it was running.
+   * @throws {UsageError} When there is no such task.
+   * @throws {RepositoryError} When the job is no valid key.
+   * @throws {DatataskError} With code `unavailable`, when the coordinator does not answer.
    */
   async cancel(task: string, job: Key): Promise<boolean> {
     this.task(task);
@@ -371,6 +391,8 @@ export class Pipeline implements AsyncDisposable {
    * @param task Of which task.
    * @param jobs Which jobs, or all that have failed.
    * @returns The jobs that will run again.
+   * @throws {UsageError} When there is no such task.
+   * @throws {RepositoryError} When a job is no valid key.
    */
   async retry(task: string, jobs: readonly Key[] | "failed"): Promise<readonly Key[]> {
     const { outcomes } = this.task(task);
@@ -394,6 +416,8 @@ export class Pipeline implements AsyncDisposable {
    * @param keys Which keys; of a task, which jobs.
    * @param options Whether to go on downstream, and whom to tell what cannot be followed: which job has made an item, or looked one up.
    * @returns Each value, once. Keys are followed through their translations.
+   * @throws {UsageError} When there is no such task or link.
+   * @throws {RepositoryError} When a key is not valid.
    */
   async removals(
     name: string,
@@ -418,6 +442,8 @@ export class Pipeline implements AsyncDisposable {
    * Removes values. Jobs of theirs that run are cancelled first.
    *
    * @param list What `removals` has given.
+   * @throws {RepositoryError} When one cannot be removed.
+   * @throws {DatataskError} With code `timed-out`, when a job that was cancelled does not end.
    */
   async remove(list: readonly Removal[]): Promise<void> {
     await using _open = await this.#hold();
@@ -426,12 +452,14 @@ export class Pipeline implements AsyncDisposable {
   }
 
   /**
-   * What a job has written.
+   * What a job has written. The pipeline is opened for it and stays open, since the log may go on; close it when it was read.
    *
    * @param task Of which task.
    * @param job Which job.
    * @param options Which attempt (default: the newest), and whether to go on until it has ended.
    * @returns The log, or nothing when there is none.
+   * @throws {UsageError} When there is no such task.
+   * @throws {RepositoryError} When the job is no valid key.
    */
   async logs(
     task: string,

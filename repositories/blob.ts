@@ -38,6 +38,7 @@ export class BlobRepository extends Repository<BlobDriver> {
    * @param key Of which key.
    * @param options When to stop.
    * @returns All bytes, in memory.
+   * @throws {RepositoryError} When the key is invalid, or the value cannot be read.
    */
   find(key: Key, options?: OperationOptions): Promise<Bytes | undefined> {
     return this.perform("read", key, options, async () => {
@@ -80,6 +81,7 @@ export class BlobRepository extends Repository<BlobDriver> {
    * @param key Of which key.
    * @param value Text, bytes, or a stream that is read to its end.
    * @param options When to stop, and on which condition to write.
+   * @throws {RepositoryError} When the key is invalid, when the condition does not hold (`already-exists`, `conflict`), or when it cannot be written.
    */
   put(key: Key, value: string | Content, options?: WriteOptions): Promise<void> {
     return this.perform("write", key, options, async () => {
@@ -93,7 +95,7 @@ export class BlobRepository extends Repository<BlobDriver> {
    *
    * @param key Of which key.
    * @param options When to stop, and on which condition to write.
-   * @returns The stream. Closing it waits until the value is there.
+   * @returns The stream. Closing it waits until the value is there, and fails as `put` does.
    */
   create(key: Key, options?: WriteOptions): WritableStream<Bytes> {
     const pipe = new TransformStream<Bytes, Bytes>(undefined, { highWaterMark: 0 }, { highWaterMark: 1 });

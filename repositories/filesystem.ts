@@ -74,6 +74,7 @@ export class FilesystemRepository extends Repository<FilesystemDriver> {
    * @param key Of which key.
    * @param entries The entries, in any order; missing parents are made.
    * @param options When to stop, and on which condition to write.
+   * @throws {RepositoryError} When the key is invalid, when the condition does not hold (`already-exists`, `conflict`), or when it cannot be written.
    */
   put(
     key: Key,

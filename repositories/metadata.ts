@@ -24,6 +24,7 @@ export class MetadataRepository<T = unknown> extends Repository<MetadataDriver<T
    * @param key Of which key.
    * @param options When to stop.
    * @returns The document.
+   * @throws {RepositoryError} When the key is invalid, or the document cannot be read.
    */
   find(key: Key, options?: OperationOptions): Promise<T | undefined> {
     return this.perform(
@@ -54,6 +55,7 @@ export class MetadataRepository<T = unknown> extends Repository<MetadataDriver<T
    * @param key Of which key.
    * @param value The document.
    * @param options When to stop, and on which condition to write.
+   * @throws {RepositoryError} When the key is invalid, when the condition does not hold (`already-exists`, `conflict`), or when the document cannot be written.
    */
   set(key: Key, value: T, options?: WriteOptions): Promise<void> {
     return this.perform("write", key, options, async () => {
@@ -68,6 +70,7 @@ export class MetadataRepository<T = unknown> extends Repository<MetadataDriver<T
    * @param keys Of which keys.
    * @param options When to stop.
    * @returns Those that are there.
+   * @throws {RepositoryError} When a key is invalid, or a document cannot be read.
    */
   async getMany(keys: readonly Key[], options?: OperationOptions): Promise<ReadonlyMap<Key, T>> {
     const { getMany, admits } = this.driver;
@@ -118,6 +121,7 @@ export class MetadataRepository<T = unknown> extends Repository<MetadataDriver<T
    *
    * @param options When to stop.
    * @returns Pairs, as they arrive.
+   * @throws {RepositoryError} When the keys cannot be listed, or a document cannot be read.
    */
   async *entries(options?: OperationOptions): AsyncGenerator<readonly [Key, T], void, void> {
     for await (const page of this.pages(options)) {

@@ -77,6 +77,7 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
    *
    * @param options When to stop, and whom to tell of skipped names (default: the console).
    * @returns The keys, as they arrive.
+   * @throws {RepositoryError} When they cannot be listed.
    */
   async *keys(
     options?: OperationOptions & { readonly onSkipped?: SkippedNames | undefined },
@@ -89,6 +90,7 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
    *
    * @param options When to stop, and whom to tell of skipped names (default: the console).
    * @returns Pages of keys.
+   * @throws {RepositoryError} When they cannot be listed.
    */
   async *pages(
     options?: OperationOptions & { readonly onSkipped?: SkippedNames | undefined },
@@ -131,6 +133,7 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
    *
    * @param key Of which key.
    * @param options When to stop.
+   * @throws {RepositoryError} When the key is invalid, or the value cannot be removed.
    */
   delete(key: Key, options?: OperationOptions): Promise<void> {
     return this.perform("delete", key, options, async () => {
@@ -144,6 +147,7 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
    * @param key Of which key.
    * @param options When to stop.
    * @returns Its size, time and version, as far as the store knows them; nothing when there is no value.
+   * @throws {RepositoryError} When the key is invalid, or when it cannot be known.
    */
   info(key: Key, options?: OperationOptions): Promise<ValueInfo | undefined> {
     return this.perform("look up", key, options, async () => {
@@ -157,6 +161,7 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
    * Makes the store when it is absent and sees that it can be used; removes what dead processes have left there.
    *
    * @param options When to stop, and whether to look for what was left.
+   * @throws {RepositoryError} When the store cannot be used.
    */
   async prepare(options?: PrepareOptions): Promise<void> {
     try {

@@ -79,6 +79,7 @@ export class PipelineTest implements AsyncDisposable {
    *
    * @param pipeline The pipeline to test. Neither its session nor its repositories are touched.
    * @param options Fakes, replacements and faults.
+   * @throws {DefinitionError} With all that is wrong: a fake for a task that is not there, a task that cannot be taken apart.
    */
   constructor(pipeline: Pipeline, options: TestPipelineOptions = {}) {
     this.clock = new ManualClock(options.start);

@@ -41,6 +41,7 @@ export class ManualClock implements Clock {
    * Makes a clock. Use `manualClock`.
    *
    * @param start What the clock shows first: milliseconds since 1970, or a date as text.
+   * @throws {UsageError} When it is no date.
    */
   constructor(start: number | string = "2000-01-01T00:00:00Z") {
     this.#start = typeof start === "number" ? start : Date.parse(start);
