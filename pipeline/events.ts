@@ -43,6 +43,8 @@ export type PipelineEvent =
     | { readonly type: "started"; readonly attempt: Attempt }
     /** It is known where an attempt runs. */
     | { readonly type: "located"; readonly attempt: Attempt; readonly where: string }
+    /** An attempt waits where it was started, and what for; without `why` it goes on. Told when it is new, and not at once. */
+    | { readonly type: "waiting"; readonly attempt: Attempt; readonly why: string | undefined }
     /** A run of an earlier coordinator was taken over. */
     | { readonly type: "adopted"; readonly attempt: Attempt; readonly where: string }
     /** A line that a body has logged. */

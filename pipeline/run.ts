@@ -169,6 +169,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
           ),
         );
       }
+      stack.use(machinery.watchWaits(coordinator, clock, (event) => this.#emit(event)));
       if (this.#stopping) coordinator.drain(this.#stopping === "stop");
       coordinator.begin();
       const ended = await this.#quiet.promise;

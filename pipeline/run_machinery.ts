@@ -8,4 +8,5 @@ export { follow } from "./follow.ts";
 export { KeySet } from "./key_set.ts";
 export { takeLease } from "./lease.ts";
 export { serveRequests } from "./requests.ts";
+export { watchWaits } from "./waits.ts";
 export { PipelineState } from "./state.ts";

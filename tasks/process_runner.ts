@@ -4,6 +4,7 @@
  * @module
  */
 import { type Attempt, formatAttempt, StopError } from "../core/attempt.ts";
+import { systemClock } from "../core/clock.ts";
 import type { Codec } from "../core/codec.ts";
 import { DatataskError, isDatataskError } from "../core/errors.ts";
 import type { Executor, ProcessWork, RunStatus, Work } from "../executors/executor.ts";
@@ -16,7 +17,7 @@ import type { ScriptAgent } from "./module_script.ts";
 import { AgentAccess } from "./process_agent.ts";
 import { boundPaths, type Placed, scriptEnvironment, type Slot, slotsOf } from "./process_links.ts";
 import { collectLogs, publishOutputs } from "./process_publish.ts";
-import type { Ending, FoundRun, RunContext, Runner, RunnerOpen } from "./runner.ts";
+import type { Ending, FoundRun, RunContext, Runner, RunnerOpen, WaitingRun } from "./runner.ts";
 import type { Script } from "./script.ts";
 import { WORKER_FAILED, type WorkerCache } from "./worker_shell.ts";
 
@@ -79,6 +80,9 @@ export interface ProcessPlan<W extends Work = ProcessWork> {
 
 /** How long a run that nobody needs any more has to leave politely, in milliseconds. */
 const DISCARD_GRACE_MS = 5000;
+
+/** How long an executor may take to say what its runs wait for, in milliseconds. */
+const ANSWER_MS = 5000;
 
 /** Notes of a run: what the next coordinator needs in order to publish. */
 const OUTPUTS = "outputs";
@@ -179,6 +183,29 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
       yield { attempt, since, where, waiting: run.state === "running" ? run.waiting : undefined };
     }
     await this.#places().sweep(task, folders);
+  }
+
+  /** Runs that have not begun, or do not go on, and why. */
+  async *waits(
+    task: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): AsyncGenerator<WaitingRun, void, void> {
+    const { executor } = this.#plan;
+    const late = new AbortController();
+    const cancel = systemClock.after(ANSWER_MS, () => late.abort());
+    try {
+      for await (const run of executor.list({ task, signal: AbortSignal.any([signal, late.signal]) })) {
+        if (run.state === "running" && run.waiting !== undefined) {
+          yield { attempt: run.attempt, why: run.waiting };
+        }
+      }
+    } catch {
+      signal.throwIfAborted();
+      const { healthy, reason } = await executor.probe({ signal });
+      if (!healthy && reason !== undefined) yield { why: reason };
+    } finally {
+      cancel();
+    }
   }
 
   /** Ends a run when it still runs, and gives back all that is kept of it. */

@@ -96,6 +96,14 @@ export interface FoundRun {
   readonly waiting?: string | undefined;
 }
 
+/** A run that waits where it was started. */
+export interface WaitingRun {
+  /** Which; all of them where nobody answers. */
+  readonly attempt?: Attempt | undefined;
+  /** What for. */
+  readonly why: string;
+}
+
 /** What a runner gets when it is opened. */
 export interface RunnerOpen {
   /** A folder for what must outlive the coordinator. */
@@ -123,6 +131,8 @@ export interface Runner {
   run(attempt: Attempt, context: RunContext): Promise<Ending> | Ending;
   /** Runs of earlier coordinators, alive or ended, that were never released. */
   find?(task: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<FoundRun>;
+  /** Runs that have not begun, or do not go on, and why; all of the task where no attempt is named: nobody answers there. */
+  waits?(task: string, options: { readonly signal: AbortSignal }): AsyncIterable<WaitingRun>;
   /** Takes over a run that `find` has found and sees it to its end, as `run` does. */
   adopt?(attempt: Attempt, context: RunContext): Promise<Ending>;
   /**

@@ -7,7 +7,7 @@ import type { Attempt } from "../core/attempt.ts";
 import type { Quota } from "../core/quota.ts";
 import type { Executor, Work } from "../executors/executor.ts";
 import type { ProcessPlan, ProcessRunner } from "./process_runner.ts";
-import type { Ending, FoundRun, Pool, RunContext, Runner, RunnerOpen } from "./runner.ts";
+import type { Ending, FoundRun, Pool, RunContext, Runner, RunnerOpen, WaitingRun } from "./runner.ts";
 
 /** How many runs of an executor at once, whatever they need. */
 const WIDTH = 1024;
@@ -71,6 +71,13 @@ class ScriptRunner<W extends Work> implements Runner {
     options?: { readonly signal?: AbortSignal | undefined },
   ): AsyncGenerator<FoundRun, void, void> {
     yield* (this.#runner ?? await this.#load()).find(task, options);
+  }
+
+  async *waits(
+    task: string,
+    options: { readonly signal: AbortSignal },
+  ): AsyncGenerator<WaitingRun, void, void> {
+    yield* (this.#runner ?? await this.#load()).waits(task, options);
   }
 
   discard(attempt: Attempt): Promise<void> {

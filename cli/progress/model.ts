@@ -50,6 +50,11 @@ export class ProgressModel {
         if (running) running.where = event.where;
         break;
       }
+      case "waiting": {
+        const running = this.#running.get(formatAttempt(event.attempt));
+        if (running) running.where = event.why ?? "";
+        break;
+      }
       case "retrying":
       case "released":
         this.#running.delete(formatAttempt(event.attempt));

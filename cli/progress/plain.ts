@@ -74,6 +74,11 @@ export class PlainProgress {
             formatDuration(Math.max(0, event.retryAt - event.at))
           }: ${outcomeText(event.outcome)}`,
         );
+      case "waiting":
+        if (event.why !== undefined && !this.#options.quiet) {
+          this.#trouble(event.at, `${formatAttempt(event.attempt)} waits: ${printable(event.why)}`);
+        }
+        return;
       case "trouble":
         return this.#trouble(event.at, troubleText(event));
       case "skipped-names":
