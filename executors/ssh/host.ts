@@ -77,7 +77,7 @@ export class Host {
   #facts: HostFacts | undefined;
   #tells = false;
   /** The port of the server that runs can connect to. */
-  #reached: number | undefined;
+  #reached: { readonly port: number; readonly path: Promise<string> } | undefined;
   #lost = false;
   #next = 1;
   #lines: string[] = [];
@@ -189,13 +189,24 @@ export class Host {
    * @param server The server.
    * @returns The path of the file.
    */
-  async reach(server: AgentServer): Promise<string> {
+  reach(server: AgentServer): Promise<string> {
+    if (this.#reached?.port === server.port) return this.#reached.path;
+    const reached = this.#reached = { port: server.port, path: this.#forward(server) };
+    reached.path.catch(() => {
+      if (this.#reached === reached) this.#reached = undefined;
+    });
+    return reached.path;
+  }
+
+  async #forward(server: AgentServer): Promise<string> {
     const path = `${this.facts.root}/.agent`;
-    if (this.#reached === server.port) return path;
-    const address = await forwardBack(this.#connection.client, server, this.#options.name);
+    const { name } = this.#options;
+    // Runs that go on may know the port of the last connection, and no other.
+    const before = await this.ask("cat", ".agent");
+    const port = before.code === 0 ? Number(/:(\d+)$/.exec(before.lines[0] ?? "")?.[1] ?? 0) : 0;
+    const address = await forwardBack(this.#connection.client, server, name, port);
     const { code, lines } = await this.ask("agent", address);
-    if (code !== 0) throw hostError(this.#options.name, `write ${path}`, lines.join("\n"));
-    this.#reached = server.port;
+    if (code !== 0) throw hostError(name, `write ${path}`, lines.join("\n"));
     return path;
   }
 
