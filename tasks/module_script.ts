@@ -5,7 +5,6 @@
  * @module
  */
 import { DatataskError } from "../core/errors.ts";
-import type { Quota } from "../core/quota.ts";
 import { permissionFlags, type Permissions } from "../executors/permissions.ts";
 import type { CarriedContext, CarriedLink, CarriedMany, CarriedValue } from "./carried/context.ts";
 import { documents } from "./carried/documents.ts";
@@ -76,7 +75,13 @@ export async function carriedScript(
     quota,
     links,
     ...(speaks && {
-      agent: { path: agent.path, token: agent.token, mark: agent.mark, patienceMs: agent.patienceMs },
+      agent: {
+        path: agent.path,
+        token: agent.token,
+        mark: agent.mark,
+        patienceMs: agent.patienceMs,
+        file: fileOf(agent),
+      },
     }),
   };
   const deno = quoteWord(plan.deno);
@@ -95,14 +100,15 @@ export async function carriedScript(
     // It holds what opens the links.
     `(umask 077; ${laidDown("context.json", JSON.stringify(context))}\n)`,
     ...(speaks ? finding(agent) : [laidDown("address.json", "null")]),
-    `exec ${deno} run ${flags(plan.permissions, quota, links, Boolean(speaks)).join(" ")} "$body/main.ts"`,
+    `exec ${deno} run ${flags(plan.permissions, context).join(" ")} "$body/main.ts"`,
     "",
   ].join("\n");
 }
 
 /** Finds the address of the agent, which may be in a file, and says it to the body. */
-function finding({ address, authorities }: ScriptAgent): string[] {
-  const file = address.startsWith("file://") ? decodeURIComponent(new URL(address).pathname) : undefined;
+function finding(agent: ScriptAgent): string[] {
+  const { address, authorities } = agent;
+  const file = fileOf(agent);
   return [
     file === undefined ? `agent=${quoteWord(address)}` : `IFS= read -r agent <${quoteWord(file)}`,
     `printf '"%s"' "$agent" >"$body/address.json"`,
@@ -115,6 +121,11 @@ function finding({ address, authorities }: ScriptAgent): string[] {
   ];
 }
 
+/** The file where the address is found, where that may change. */
+function fileOf({ address }: ScriptAgent): string | undefined {
+  return address.startsWith("file://") ? decodeURIComponent(new URL(address).pathname) : undefined;
+}
+
 /** The host and the port of an address. */
 function hostOf(address: string): string {
   const { hostname, port, protocol } = new URL(address);
@@ -124,9 +135,7 @@ function hostOf(address: string): string {
 /** The options of Deno, as words for a shell that knows `$body` and `$agent`: what is declared, and what the links imply. */
 function flags(
   permissions: Permissions,
-  { memory }: Quota,
-  links: CarriedContext["links"],
-  speaks: boolean,
+  { links, agent, quota: { memory } }: CarriedContext,
 ): string[] {
   const places = Object.values(links).flatMap((link) =>
     "path" in link ? [link, ...Object.values(link.cokeyed)] : []
@@ -138,9 +147,9 @@ function flags(
     ? ['"$body/spool"']
     : [];
   const implied: Readonly<Record<string, readonly string[]>> = {
-    read: [...paths, ...spool],
+    read: [...paths, ...spool, ...agent?.file === undefined ? [] : [quoteWord(agent.file)]],
     write: [...written, ...spool],
-    net: speaks ? ['"$agent"'] : [],
+    net: agent ? ['"$agent"'] : [],
   };
   const allowed = Object.keys(implied).flatMap((kind) => {
     const flag = `--allow-${kind}`;

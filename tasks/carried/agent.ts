@@ -39,7 +39,7 @@ export interface Request {
 
 /** The agent, as a body's links see it. */
 export class AgentClient {
-  readonly #base: string;
+  readonly #address: string;
   readonly #told: CarriedAgent;
   readonly #stop: AbortController;
   #running = 0;
@@ -53,7 +53,7 @@ export class AgentClient {
    * @param stop Aborted when the attempt is over; ends all requests.
    */
   constructor(address: string, told: CarriedAgent, stop: AbortController) {
-    this.#base = address + told.path;
+    this.#address = address;
     this.#told = told;
     this.#stop = stop;
   }
@@ -129,7 +129,7 @@ export class AgentClient {
     ends.throwIfAborted();
     let response: Response;
     try {
-      response = await fetch(this.#base + path, {
+      response = await fetch(this.#address + this.#told.path + path, {
         method,
         ...(body !== undefined && { body }),
         headers: { ...headers, Authorization: `Bearer ${this.#told.token}` },
@@ -139,6 +139,7 @@ export class AgentClient {
     } catch (error) {
       ends.throwIfAborted();
       if (!isCut(error)) throw this.#fail(`Cannot ${doing}: ${(error as Error).message}`);
+      await this.#look(doing);
       const { message, cause } = error as Error;
       return { why: cause instanceof Error ? cause.message : message };
     }
@@ -153,6 +154,17 @@ export class AgentClient {
     const code = REFUSED[status];
     if (code) throw new RepositoryError(code, text || `Cannot ${doing}: ${why}`, { operation: doing });
     return { why, after: Number(response.headers.get("retry-after")) * 1000 || undefined };
+  }
+
+  /** Looks whether the agent has moved: what this body may talk to was settled when it began. */
+  async #look(doing: string): Promise<void> {
+    const { file } = this.#told;
+    if (file === undefined) return;
+    const address = (await Deno.readTextFile(file).catch(() => "")).trim();
+    if (address === "" || address === this.#address) return;
+    throw this.#fail(
+      `Cannot ${doing}: the agent is at ${address} now, and this body may talk to ${this.#address} only; it is run again`,
+    );
   }
 
   #fail(message: string): DatataskError {

@@ -53,6 +53,8 @@ export interface CarriedAgent {
   readonly mark: string;
   /** How long the agent is waited for, in milliseconds. */
   readonly patienceMs: number;
+  /** The file that holds its address at any time, where that may change. */
+  readonly file?: string | undefined;
 }
 
 /** What a body finds beside it. */

@@ -27,14 +27,12 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
 
 /** A repository through the agent. */
 export class View {
-  readonly #place: Place;
   readonly #repository: Repository;
   readonly #worker: Worker;
   readonly #turns = new Map<string, Promise<void>>();
   static #attempts = 0;
 
-  private constructor(place: Place, repository: Repository, worker: Worker) {
-    this.#place = place;
+  private constructor(repository: Repository, worker: Worker) {
     this.#repository = repository;
     this.#worker = worker;
   }
@@ -52,7 +50,7 @@ export class View {
     const worker = await place.admit(
       grantOf(job, { books: { kind: "lookup", repository } }, { made }),
     );
-    return new View(place, repository, worker);
+    return new View(repository, worker);
   }
 
   /** What the digest of a value is, as the agent tells it. */

@@ -2,12 +2,15 @@
 import assert from "node:assert/strict";
 import {
   functionTask,
+  type Links,
   localExecutor,
+  lookup,
   MemoryBlobRepository,
   MemoryFilesystemRepository,
   MemoryMetadataRepository,
   moduleBody,
   type Outcome,
+  outputs,
   type Permissions,
   Pipeline,
   type Task,
@@ -143,16 +146,38 @@ everywhere(
   },
 );
 
+everywhere(
+  "A body with links to many values may talk to the agent, and is refused all other hosts and ports,",
+  async (where, state) => {
+    const results = await perform(
+      ["net http://127.0.0.1:65530/", "net http://192.0.2.1/", "read /etc/passwd", "env HOME", "echo hello"],
+      where(),
+      state,
+      {},
+      { any: lookup(new MemoryBlobRepository("any")), pages: outputs(new MemoryBlobRepository("pages")) },
+    );
+    assert.deepEqual(results.map(({ outcome, text }) => text ?? outcome.error!.message), [
+      'NotCapable: Requires net access to "127.0.0.1:65530"; to allow it, add permissions: { net: ["127.0.0.1:65530"] } to task acts',
+      'NotCapable: Requires net access to "192.0.2.1:80"; to allow it, add permissions: { net: ["192.0.2.1:80"] } to task acts',
+      'NotCapable: Requires read access to "/etc/passwd"; to allow it, add permissions: { read: ["/etc/passwd"] } to task acts',
+      'NotCapable: Requires env access to "HOME"; to allow it, add permissions: { env: ["HOME"] } to task acts',
+      "hello",
+    ]);
+  },
+);
+
 /** Runs acts, each as a job of one task. */
 async function perform(
   texts: readonly string[],
   where: Where,
   state: string,
   permissions: Permissions,
+  more: Links = {},
 ): Promise<{ readonly outcome: Outcome; readonly text: string | undefined }[]> {
   const [from, to] = [new MemoryBlobRepository("from"), new MemoryBlobRepository("to")];
   for (const [at, text] of texts.entries()) await from.put(`job-${at}`, text);
-  const options = { done: outcomes(), links: textLinks(from, to), permissions, concurrency: 2, ...where };
+  const links = { ...textLinks(from, to), ...more };
+  const options = { done: outcomes(), links, permissions, concurrency: 2, ...where };
   const task = functionTask(
     "acts",
     options as object as { done: typeof options.done; links: typeof options.links },

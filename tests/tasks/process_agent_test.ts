@@ -9,6 +9,8 @@ import { lookup } from "../../tasks/many.ts";
 import { processTask, type ProcessTaskOptions } from "../../tasks/process.ts";
 import type { RunContext } from "../../tasks/runner.ts";
 import { sh } from "../../tasks/script.ts";
+import { functionTask } from "../../tasks/function.ts";
+import { moduleBody } from "../../tasks/module_body.ts";
 import type { Task } from "../../tasks/task.ts";
 import { WorkerServer } from "./worker_server.ts";
 
@@ -49,6 +51,7 @@ class Bench implements AsyncDisposable {
   readonly agent: Agent = {
     admit: (grant) => {
       this.grants.push(grant);
+      this.server.file = grant.files ?? (() => Promise.resolve(undefined));
       const { token, path, port } = this.server;
       return Promise.resolve({
         token,
@@ -186,4 +189,53 @@ Deno.test("processTask says that there is no agent, and where a cache may be", a
     () => processTask("work", { done, script: ":", cache: { folder: "here" } }),
     { message: 'Task work has its cache in "here"; write an absolute path on the worker' },
   );
+});
+
+Deno.test("the modules of a body are fetched from the agent, also from the next coordinator, whose own are others", async () => {
+  await using bench = new Bench();
+  const module = `${bench.dir}/body.ts`;
+  Deno.writeTextFileSync(`${bench.dir}/part.ts`, `export const text = "as it was";`);
+  Deno.writeTextFileSync(
+    module,
+    `import { text } from "./part.ts"; export default ({ out }) => out.write(text);`,
+  );
+  const links = { out: output(new MemoryBlobRepository("out")) };
+  const tasks = [];
+  for (const cache of [undefined, { folder: `${bench.dir}/cache` }]) {
+    const task = functionTask("work", {
+      done: new MemoryMetadataRepository("done"),
+      links,
+      executor: far(bench.dir),
+      deno: Deno.execPath(),
+      ...(cache && { cache }),
+    }, moduleBody<{ default(context: unknown): void }>(`file://${module}`));
+    await task.runner.open!({ state: `${bench.dir}/state`, agent: () => Promise.resolve(bench.agent) });
+    tasks.push(task);
+  }
+  const [first, second] = tasks;
+  const ending = await first!.runner.run(attempt, bench.context());
+  // This server keeps what it was sent: nothing has come to the place of the output.
+  assert.equal(ending.reason, "missing-output", ending.error?.message);
+  assert.equal(bench.server.text("out"), "as it was");
+  const [grant] = bench.grants;
+  const [digest] = bench.server.requests.find((request) => request.includes("/files/"))!.split("/").slice(-1);
+  const modules = await grant!.files!(digest!);
+  assert.equal(new Uint8Array(await crypto.subtle.digest("SHA-256", modules!)).toHex(), digest);
+  assert.equal(await grant!.files!("other"), undefined);
+  // The next coordinator has other modules by now, and finds the run.
+  Deno.writeTextFileSync(`${bench.dir}/part.ts`, `export const text = "changed";`);
+  const found = await Array.fromAsync(second!.runner.find!("work"));
+  assert.deepEqual(found.map(({ attempt }) => attempt), [attempt]);
+  await second!.runner.adopt!(attempt, bench.context());
+  assert.deepEqual(await bench.grants[1]!.files!(digest!), modules);
+  await ending.release!();
+  for (const n of [2, 3]) {
+    const ending = await second!.runner.run({ ...attempt, attempt: n }, bench.context());
+    assert.equal(bench.server.text("out"), "changed");
+    await ending.release!();
+  }
+  // What was kept on the worker is not fetched again.
+  const fetched = bench.server.requests.filter((request) => request.includes("/files/"));
+  assert.equal(fetched.length, 2);
+  for (const task of tasks) await task.runner.close!();
 });

@@ -28,8 +28,11 @@ export class WorkerServer implements AsyncDisposable {
   readonly requests: string[] = [];
   /** What goes wrong, by `METHOD /path`, each once and in this order. */
   readonly faults: Map<string, Fault[]> = new Map();
-  /** The keys of feeds, and whether there can be more. */
-  readonly feeds: Map<string, { readonly keys: string[]; over: boolean }> = new Map();
+  /** The keys of feeds, and whether there can be more. A cursor of another epoch stands for the beginning. */
+  readonly feeds: Map<string, { readonly keys: string[]; over: boolean; readonly epoch?: string }> =
+    new Map();
+  /** What workers may fetch besides. */
+  file: (path: string) => Promise<Uint8Array<ArrayBuffer> | undefined> = () => Promise.resolve(undefined);
   /** What opens it. */
   readonly token = "aGVsbG8.d29ybGQ";
   /** What requests begin with. */
@@ -105,6 +108,15 @@ export class WorkerServer implements AsyncDisposable {
         if (!value) return new Response("no such value\n", { status: 404 });
         return new Response(`${fault && "digest" in fault ? fault.digest : await hex(value)}\n`);
       }
+      case "keys": {
+        const keys = [...this.values.keys()].filter((key) => key.startsWith(`${name}/`));
+        const lines = new TextEncoder().encode(keys.map((key) => `${key.slice(name.length + 1)}\n`).join(""));
+        return new Response(fault && "cut" in fault ? cutOff(lines, fault.cut) : lines);
+      }
+      case "files": {
+        const file = await this.file(name);
+        return file ? new Response(file) : new Response("no such file\n", { status: 404 });
+      }
       case "feed":
         return await this.#feed(name, url.searchParams.get("after") ?? "");
       default:
@@ -129,14 +141,17 @@ export class WorkerServer implements AsyncDisposable {
   async #feed(name: string, after: string): Promise<Response> {
     const feed = this.feeds.get(name);
     if (!feed) return new Response("no such link\n", { status: 403 });
-    const from = Number(after || "0");
+    const { epoch = "" } = feed;
+    const from = after.startsWith(epoch) ? Number(after.slice(epoch.length)) : 0;
     if (feed.keys.length <= from && !feed.over) {
       const timer = setTimeout(() => this.wake(), 500);
       await this.#wake.promise;
       clearTimeout(timer);
     }
     const keys = feed.keys.slice(from);
-    return new Response([`@${feed.keys.length}`, ...keys, ...(feed.over ? ["."] : [])].join("\n") + "\n");
+    return new Response(
+      [`@${epoch}${feed.keys.length}`, ...keys, ...(feed.over ? ["."] : [])].join("\n") + "\n",
+    );
   }
 
   async #write(request: Request, name: string, fault: Fault | undefined): Promise<Response> {
@@ -147,11 +162,12 @@ export class WorkerServer implements AsyncDisposable {
     }
     const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(request.headers.get("content-range") ?? "");
     const before = this.#partial.get(name) ?? new Uint8Array();
-    if (range && Number(range[1]) !== before.length) {
+    if (range && Number(range[1]) > before.length) {
       await request.body?.cancel();
-      return new Response("it does not belong there\n", { status: 416 });
+      const headers = { "x-datatask-received": String(before.length) };
+      return new Response("it does not belong there\n", { status: 416, headers });
     }
-    const chunks: Uint8Array[] = range ? [before] : [];
+    const chunks: Uint8Array[] = range ? [before.subarray(0, Number(range[1]))] : [];
     let size = 0;
     try {
       for await (const chunk of request.body ?? []) {
@@ -168,6 +184,10 @@ export class WorkerServer implements AsyncDisposable {
       return new Response("", { status: 500 });
     }
     const value = concat(chunks);
+    if (range && value.length < Number(range[2])) {
+      this.#partial.set(name, value);
+      return new Response(null, { status: 202 });
+    }
     const digest = request.headers.get("x-datatask-sha256");
     this.#partial.delete(name);
     if ((digest !== null && digest !== await hex(value)) || (fault && "digest" in fault)) {

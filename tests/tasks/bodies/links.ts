@@ -1,13 +1,16 @@
 /** The links of the bodies in this folder; only their type is imported there. */
 import {
   allocated,
+  type FileRepository,
   input,
   lookup,
   type MemoryBlobRepository,
   type MemoryFilesystemRepository,
   type MemoryMetadataRepository,
+  type MetadataRepository,
   output,
   outputs,
+  requires,
   stream,
 } from "../../../mod.ts";
 
@@ -96,6 +99,25 @@ export function everyLink(stores: Everything) {
     scans: outputs(stores.scans, { keys: "content" }),
     albums: outputs(stores.albums, { keys: "name" }),
     cards: outputs(stores.cards, { own: ({ task }) => ({ by: task }) }),
+    sums: output(stores.sums),
+  };
+}
+
+/** Links of a body that counts what it reads. */
+export function countLinks(stores: {
+  readonly books: FileRepository;
+  readonly words: FileRepository;
+  readonly chapters: FileRepository;
+  readonly pages: FileRepository;
+  readonly marks: FileRepository;
+  readonly sums: MetadataRepository<{ readonly chapters: number }>;
+}) {
+  return {
+    books: requires(stores.books),
+    words: lookup(stores.words),
+    chapters: stream(stores.chapters, { of: allocated() }),
+    pages: outputs(stores.pages),
+    marks: outputs(stores.marks, { keys: "content" }),
     sums: output(stores.sums),
   };
 }

@@ -1,0 +1,72 @@
+/**
+ * A pipeline whose streaming body runs elsewhere, and a coordinator of it that a test kills.
+ *
+ * @module
+ */
+import {
+  FileRepository,
+  functionTask,
+  input,
+  moduleBody,
+  outputs,
+  Pipeline,
+  YamlMetadataRepository,
+} from "../../mod.ts";
+import { countLinks } from "./bodies/links.ts";
+import { locally, overSsh } from "./body_places.ts";
+import type { Place } from "../executors/ssh/server.ts";
+
+/** How many chapters a book has. */
+export const CHAPTERS = 12;
+
+/**
+ * The pipeline: one task writes chapters, slowly and in the coordinator; another reads them elsewhere, and publishes a page for each.
+ *
+ * @param dir Where all lies.
+ * @param ssh Whether the reader runs over SSH.
+ * @returns The pipeline, and what it writes.
+ */
+export function chaptersOf(dir: string, ssh: boolean) {
+  const books = new FileRepository(`${dir}/books`);
+  const chapters = new FileRepository(`${dir}/chapters`);
+  const stores = {
+    books,
+    chapters,
+    words: new FileRepository(`${dir}/words`),
+    pages: new FileRepository(`${dir}/pages`),
+    marks: new FileRepository(`${dir}/marks`),
+    sums: YamlMetadataRepository.files<{ readonly chapters: number }>(`${dir}/sums`),
+  };
+  const write = functionTask("write", {
+    done: YamlMetadataRepository.files(`${dir}/write-done`),
+    links: { books: input(books), chapters: outputs(chapters) },
+  }, async ({ books, chapters }) => {
+    const text = await books.text();
+    for (let n = 0; n < CHAPTERS; n++) {
+      await chapters.write(`${n}`, `${text} ${n}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  });
+  const options = {
+    done: YamlMetadataRepository.files(`${dir}/count-done`),
+    links: countLinks(stores),
+    ...(ssh ? overSsh : locally).where(
+      { root: `${dir}/root` } as Place,
+      new AsyncDisposableStack(),
+    ) as object,
+  };
+  const count = functionTask(
+    "count",
+    options,
+    moduleBody<typeof import("./bodies/count.ts")>(import.meta.resolve("./bodies/count.ts")),
+  );
+  return { ...stores, count, pipeline: new Pipeline({ tasks: [write, count], state: `${dir}/state` }) };
+}
+
+if (import.meta.main) {
+  const [dir, where] = Deno.args as [string, string];
+  const run = chaptersOf(dir, where === "over SSH").pipeline.run();
+  for await (const event of run) {
+    if (event.type === "started" && event.attempt.task === "count") console.log("begun");
+  }
+}

@@ -1,0 +1,51 @@
+/** Kills coordinators while a body elsewhere reads a stream and publishes items, and sees that the next one brings all to its end. */
+import assert from "node:assert/strict";
+import { killCoordinator } from "../executors/children.ts";
+import { available } from "../executors/ssh/server.ts";
+import { runAll } from "../pipeline/kit.ts";
+import { CHAPTERS, chaptersOf } from "./carried_coordinator.ts";
+
+/** How often the coordinator is killed. */
+const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 3);
+
+/**
+ * Kills the coordinator somewhere on its way, and sees that the run goes on with the next, and that nothing is lost or done twice.
+ *
+ * @returns Whether it was on its way still.
+ */
+async function survives(where: string, ms: number): Promise<boolean> {
+  const dir = await Deno.makeTempDir();
+  try {
+    const { books, words, pages, marks, sums, count, pipeline } = chaptersOf(dir, where === "over SSH");
+    await books.put("emma", "chapter");
+    await words.put("word", "of");
+    const program = new URL("carried_coordinator.ts", import.meta.url);
+    const killed = await killCoordinator(program, [dir, where], ms);
+    const { summary, events } = await runAll(pipeline);
+    const told = JSON.stringify(events);
+    assert.deepEqual([summary.failed, summary.stuck], [0, 0], told);
+    assert.equal((await count.outcomes.done.get("emma")).attempt, 1, told);
+    assert.deepEqual(await sums.get("emma"), { chapters: CHAPTERS }, told);
+    assert.equal((await Array.fromAsync(marks)).length, 1, `run twice: ${told}`);
+    const texts = await Promise.all((await Array.fromAsync(pages)).map((key) => pages.text(key)));
+    assert.deepEqual(texts.sort(), Array.from({ length: CHAPTERS }, (_, n) => `of chapter ${n}`).sort());
+    return killed;
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+for (const where of ["locally", "over SSH"]) {
+  Deno.test({
+    name:
+      `a streaming body ${where} goes on with the next coordinator, and nothing is lost or done twice, ${KILLS} times`,
+    ignore: where === "over SSH" && !available,
+    async fn() {
+      let killed = 0;
+      for (let round = 0; round < KILLS; round++) {
+        if (await survives(where, (round % 3) * 500 + Math.random() * 500)) killed++;
+      }
+      assert(killed > 0, "the coordinator was always over before it was killed");
+    },
+  });
+}
