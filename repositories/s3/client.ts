@@ -4,6 +4,7 @@
  * @module
  */
 import { type Duration, parseDuration } from "../../core/duration.ts";
+import { DefinitionError } from "../../core/errors.ts";
 import { S3Client } from "../../deps/aws_s3.ts";
 import type { OpenResource } from "../../session/resource.ts";
 import { PacedRetries } from "./pace.ts";
@@ -72,6 +73,7 @@ export interface S3ClientOptions {
  *
  * @param options Where the store is, who asks, and how patient to be.
  * @returns What opens the client.
+ * @throws {DefinitionError} When opened, if the endpoint is no address of HTTP.
  * @example A bucket as a resource
  * ```ts
  * import { Session } from "@datatask/datatask";
@@ -97,6 +99,7 @@ export function s3Client(options: S3ClientOptions = {}): OpenResource<S3Connecti
  *
  * @param options Where the store is, who asks, and how patient to be.
  * @returns The client.
+ * @throws {DefinitionError} When the endpoint is no address of HTTP.
  */
 export function createS3Client(options: S3ClientOptions = {}): S3Connection {
   return makeClient(options);
@@ -105,6 +108,7 @@ export function createS3Client(options: S3ClientOptions = {}): S3Connection {
 /** A client, as the SDK knows it. */
 export function makeClient(options: S3ClientOptions): S3Client {
   const { endpoint, credentials, ca } = options;
+  checkEndpoint(endpoint);
   const region = options.region ?? environmentRegion() ?? (endpoint === undefined ? undefined : "us-east-1");
   const timeout = parseDuration(options.timeout ?? "60s", "timeout");
   const agent = { maxSockets: options.connections ?? 64, keepAlive: true };
@@ -132,6 +136,20 @@ export function makeClient(options: S3ClientOptions): S3Client {
   bodyTimeouts(client, timeout);
   if (options.onRetry) retryReports(client, options.onRetry);
   return client;
+}
+
+function checkEndpoint(endpoint: string | undefined): void {
+  if (endpoint === undefined) return;
+  const url = URL.parse(endpoint);
+  if (url !== null && /^https?:$/.test(url.protocol) && url.hostname !== "") return;
+  const meant = /^[\w.-]+(:\d+)?(\/|$)/.test(endpoint) ? `https://${endpoint}` : "https://s3.example.org";
+  throw new DefinitionError(
+    endpoint === ""
+      ? `Cannot use an empty text as the endpoint of s3Client(); give an address like ${meant}, or leave it out for AWS`
+      : `Cannot use ${
+        JSON.stringify(endpoint)
+      } as the endpoint of s3Client(); give a whole address, like ${meant}`,
+  );
 }
 
 /** Whether an address is one of AWS. */

@@ -14,7 +14,7 @@ import { memoised } from "../memory_store.ts";
 import type { S3Connection } from "./client.ts";
 import { Conditions } from "./conditions.ts";
 import { download } from "./download.ts";
-import { classifyS3, statusOf } from "./errors.ts";
+import { classifyS3, statusOf, unlikeS3 } from "./errors.ts";
 import { listKeys } from "./listing.ts";
 import { SMALLEST_PART } from "./parts.ts";
 import { prepareBucket, removeStaleUploads } from "./prepare.ts";
@@ -139,11 +139,13 @@ async function head(
 ): Promise<ValueInfo | undefined> {
   const signal = options?.signal;
   try {
-    const { ContentLength, LastModified, ETag } = await store.send(
+    const { ContentLength, LastModified, ETag, $metadata } = await store.send(
       signal,
       (client, send) =>
         client.send(new HeadObjectCommand({ Bucket: store.bucket, Key: store.objectOf(key) }), send),
     );
+    // A page that greets whoever comes is no value.
+    if (ETag === undefined) throw unlikeS3($metadata.httpStatusCode);
     return { size: ContentLength, modified: LastModified?.getTime(), version: ETag };
   } catch (error) {
     if (signal?.aborted) throw error;

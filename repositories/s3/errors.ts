@@ -53,6 +53,17 @@ const unknownKey: Trouble = {
     `the store does not know this access key; check ${KEYS}, and that the endpoint is the right one`,
 };
 
+/** What answers is no store: a page of a web server, a proxy that wants a login. */
+const noStore: Trouble = {
+  code: "invalid-definition",
+  state: (_bucket, { $metadata, $response }) => {
+    const said = [$metadata?.httpStatusCode, $response?.headers?.["content-type"]].filter(Boolean).join(", ");
+    return `what answers at the endpoint does not speak as S3 does${
+      said === "" ? "" : ` (${said})`
+    }; check the endpoint, its port, and the proxies on the way`;
+  },
+};
+
 const TROUBLES: Readonly<Record<string, Trouble>> = {
   NoSuchBucket: {
     code: "not-found",
@@ -99,6 +110,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
     code: "conflict",
     state: () => "it was changed meanwhile; read it again and repeat the change",
   },
+  UnlikeS3: noStore,
   NotImplemented: { code: "unsupported", state: () => "the store does not know this kind of request" },
 };
 
@@ -117,6 +129,8 @@ const PASSING =
   /^(ECONN(REFUSED|RESET|ABORTED)|ENOTFOUND|EAI_AGAIN|EPIPE|E?TIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENETDOWN|ESOCKETTIMEDOUT|ERR_STREAM_PREMATURE_CLOSE)$/;
 const SLOW =
   /^(SlowDown|ServiceUnavailable|InternalError|RequestTimeout|Throttl\w*|TooManyRequests\w*|TimeoutError|BandwidthLimitExceeded)$/;
+/** What the SDK says of an answer that it cannot read. */
+const UNREADABLE = /XML parse error|Deserialization error/;
 const CERTIFICATE =
   /certificate|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|UnknownIssuer|CaUsedAsEndEntity|CERT_/i;
 
@@ -129,6 +143,27 @@ export function nameOf(error: unknown): string {
 /** The HTTP status of an error, where it has one. */
 export function statusOf(error: unknown): number | undefined {
   return (error as S3Failure | null)?.$metadata?.httpStatusCode;
+}
+
+/** What an error is, where a person can do something about it. */
+function troubleOf(error: Error): Trouble | undefined {
+  const status = statusOf(error) ?? 0;
+  // Gates answer with pages of their own for stores that are away, and to whom they do not let pass.
+  const foreign = UNREADABLE.test(error.message) && status < 500 && status !== 403;
+  return TROUBLES[nameOf(error)] ?? (foreign ? noStore : undefined);
+}
+
+/**
+ * The error for an answer that no store gives: a success without what comes with it.
+ *
+ * @param status The status of the answer.
+ * @returns The error, for {@linkcode explainS3}.
+ */
+export function unlikeS3(status: number | undefined): Error {
+  return Object.assign(new Error("the answer is not one of S3"), {
+    name: "UnlikeS3",
+    $metadata: { httpStatusCode: status },
+  });
 }
 
 /** Whether an error is of a certificate that is not trusted. */
@@ -147,7 +182,7 @@ export function classifyS3(error: unknown): ErrorCode | undefined {
   if (!(error instanceof Error)) return undefined;
   const failure = error as S3Failure;
   const name = nameOf(error);
-  const trouble = TROUBLES[name];
+  const trouble = troubleOf(error);
   if (trouble) return trouble.code;
   if (isCertificate(failure)) return "denied";
   const status = statusOf(error);
@@ -200,7 +235,7 @@ export function explainS3(error: unknown, doing: S3Operation): unknown {
 
   function stateOf(error: Error, code: ErrorCode, { operation }: S3Operation): string {
     const failure = error as S3Failure;
-    const trouble = TROUBLES[nameOf(error)];
+    const trouble = troubleOf(error);
     if (trouble) return trouble.state(bucket, failure);
     if (isCertificate(failure)) {
       return `the certificate of the store is not trusted (${
@@ -227,13 +262,13 @@ export function explainS3(error: unknown, doing: S3Operation): unknown {
 /** What an error says, when its message says anything. */
 function saying(failure: S3Failure, status: number | undefined): string {
   const { message = "", code } = failure;
-  const text = message === "" || message === "UnknownError"
+  const text = message === "" || message === "UnknownError" || UNREADABLE.test(message)
     ? ""
     : message.replace(/^@smithy\S* - \[\w+\] /, "");
   const name = nameOf(failure);
   const label = status === undefined
     ? code ?? ""
-    : `${status}${name === "" || name === "Unknown" ? "" : ` ${name}`}`;
+    : `${status}${/^(|Unknown|Error|SyntaxError)$/.test(name) ? "" : ` ${name}`}`;
   if (text === "") return `the store answered ${label}`;
   return label === "" || text.includes(label) ? text : `${text} (${label})`;
 }

@@ -12,6 +12,7 @@ import { commit, conditionOf, markedWith } from "./commit.ts";
 import type { Conditions } from "./conditions.ts";
 import { PartedWrite } from "./parted_write.ts";
 import { PartBuffers, PartFiller } from "./parts.ts";
+import { unlikeS3 } from "./errors.ts";
 import type { S3Store } from "./store.ts";
 
 /** How values are written. */
@@ -67,8 +68,8 @@ export class Uploader {
   async #put(key: Key, body: Bytes, options: WriteOptions): Promise<void> {
     const store = this.#store;
     const mark = isConditional(options) ? crypto.randomUUID() : undefined;
-    await commit(store, key, options, mark, (client, send) =>
-      client.send(
+    await commit(store, key, options, mark, async (client, send) => {
+      const { ETag, $metadata } = await client.send(
         new PutObjectCommand({
           Bucket: store.bucket,
           Key: store.objectOf(key),
@@ -78,7 +79,10 @@ export class Uploader {
           ...conditionOf(options),
         }),
         send,
-      ));
+      );
+      // Every store says which version it has made; a page that greets whoever comes does not.
+      if (ETag === undefined) throw unlikeS3($metadata.httpStatusCode);
+    });
   }
 }
 

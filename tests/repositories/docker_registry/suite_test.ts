@@ -41,10 +41,10 @@ testFilesystemDriver(
     120,
   ),
 );
-testBlobDriver(
-  "artifactDriver()",
-  harness<BlobDriver>((client, repository) => artifactDriver(client, { repository }), 120),
-);
+testBlobDriver("artifactDriver()", {
+  ...harness<BlobDriver>((client, repository) => artifactDriver(client, { repository }), 120),
+  huge: 2 ** 30 + 1,
+});
 testFilesystemDriver(
   "packed() over artifactDriver()",
   harness<FilesystemDriver>((client, repository) => packed()(artifactDriver(client, { repository })), 60),

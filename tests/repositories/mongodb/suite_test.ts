@@ -29,4 +29,5 @@ testMetadataDriver(
 testBlobDriver("mongoBlobDriver()", {
   ...harness((source, database) => mongoBlobDriver(source, { database, collection: "values" })),
   many: 150,
+  huge: 2 ** 30 + 1,
 });

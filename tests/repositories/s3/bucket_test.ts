@@ -144,6 +144,32 @@ s3Test("S3BucketRepository makes large values on a condition", async (stack) => 
   assert.equal((await repository.readBytes!("one"))![0], 3);
 });
 
+s3Test(
+  "S3BucketRepository lets one of many large writes on a condition win, and leaves no parts of the others",
+  async (stack) => {
+    const s3 = client(stack);
+    const options = { bucket: BUCKET, prefix: await place(stack, s3), partSize: 5 * 2 ** 20 };
+    const writers = Array.from({ length: 5 }, () => new S3BucketRepository(client(stack), options));
+    const large = (mark: number): ReadableStream<Uint8Array<ArrayBuffer>> =>
+      new Blob([new Uint8Array(6 * 2 ** 20).fill(mark)]).stream();
+    const race = async (
+      condition: { readonly ifAbsent?: true; readonly ifVersion?: string },
+    ): Promise<void> => {
+      const results = await Promise.allSettled(
+        writers.map((writer, mark) => writer.put("one", large(mark + 1), condition)),
+      );
+      const won = results.flatMap(({ status }, i) => status === "fulfilled" ? [i + 1] : []);
+      assert.equal(won.length, 1);
+      const lost = results.flatMap((result) => result.status === "rejected" ? [result.reason.code] : []);
+      assert.deepEqual(new Set(lost), new Set([condition.ifAbsent ? "already-exists" : "conflict"]));
+      assert((await writers[0]!.bytes("one")).every((byte) => byte === won[0]));
+      assert.equal(await uploadsUnder(s3, options.prefix), 0);
+    };
+    await race({ ifAbsent: true });
+    await race({ ifVersion: (await writers[0]!.info("one"))!.version! });
+  },
+);
+
 s3Test("removeStaleUploads() removes what is older than a day, and of its own keys only", async (stack) => {
   const s3 = client(stack);
   const prefix = await place(stack, s3);
@@ -273,4 +299,23 @@ Deno.test("PacedRetries keeps a distance after complaints and gives it up by and
     pace.refreshRetryTokenForRetry(first, { error, errorType: "CLIENT_ERROR" }),
     (e) => e === error,
   );
+});
+
+Deno.test("PacedRetries counts complaints about requests that were under way at once as one", async () => {
+  let now = 0;
+  const clock = { now: () => now, monotonic: () => now, after: () => () => {} };
+  const pace = new PacedRetries({ maxAttempts: 9, adaptive: true, clock, random: () => 1 });
+  const error = { name: "SlowDown", message: "slow down", $fault: "client" } as
+    & RetryErrorInfo["error"]
+    & Error;
+  const complain = (token: Awaited<ReturnType<PacedRetries["acquireInitialRetryToken"]>>) =>
+    pace.refreshRetryTokenForRetry(token, { error, errorType: "THROTTLING" });
+  const tokens = await Promise.all(Array.from({ length: 100 }, () => pace.acquireInitialRetryToken()));
+  now = 10;
+  const again = await Promise.all(tokens.map(complain));
+  assert.equal(pace.distance, 5);
+  // These were sent afterwards, so they say something new; but again they say it together.
+  now = 2_000;
+  await Promise.all(again.map(complain));
+  assert.equal(pace.distance, 10);
 });

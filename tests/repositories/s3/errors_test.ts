@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describeError } from "../../../core/errors.ts";
 import { S3BucketRepository } from "../../../repositories/s3/bucket.ts";
 import type { S3BucketOptions } from "../../../repositories/s3/driver.ts";
-import type { S3ClientOptions } from "../../../repositories/s3/client.ts";
+import { createS3Client, type S3ClientOptions } from "../../../repositories/s3/client.ts";
 import { classifyS3, explainS3 } from "../../../repositories/s3/errors.ts";
 import { BUCKET, client, credentials, endpoint, place, s3Test } from "./server.ts";
 import { FaultyProxy } from "./proxy.ts";
@@ -143,6 +143,71 @@ s3Test("S3BucketRepository says that a session is over, and that listing is not 
   assert.equal(await repository.text("one"), "x");
   const mayNot = `the store does not allow it; have s3:ListBucket allowed for the bucket "${BUCKET}"`;
   assert.equal(await told(Array.fromAsync(repository)), `denied: Cannot list ${repository.name}: ${mayNot}`);
+});
+
+Deno.test("S3BucketRepository says that what answers at its endpoint is no store", async () => {
+  await using stack = new AsyncDisposableStack();
+  let status = 200;
+  const page = "<!DOCTYPE html><html><body>Welcome <br> to this web server</body></html>";
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    ({ method }) =>
+      new Response(method === "HEAD" ? null : page, { status, headers: { "Content-Type": "text/html" } }),
+  );
+  stack.defer(() => server.shutdown());
+  const repository = books(stack, { endpoint: `http://127.0.0.1:${server.addr.port}`, maxAttempts: 1 });
+  const state = (said: string): string =>
+    `what answers at the endpoint does not speak as S3 does (${said}); check the endpoint, its port, and the proxies on the way`;
+  for (status of [200, 404]) {
+    const what = `${status}, text/html`;
+    const code = "invalid-definition";
+    assert.equal(await told(repository.prepare()), `${code}: Cannot prepare ${NAME}: ${state(what)}`);
+    assert.equal(await told(Array.fromAsync(repository)), `${code}: Cannot list ${NAME}: ${state(what)}`);
+    // A success that no store gives is none: nothing was written, and no key is there.
+    const success = status === 200 ? "200" : what;
+    assert.equal(
+      await told(repository.put("one", "x")),
+      `${code}: Cannot write "one" of ${NAME}: ${state(success)}`,
+    );
+    assert.equal(
+      await told(repository.has("one")),
+      `${code}: Cannot look up "one" of ${NAME}: ${state(success)}`,
+    );
+    assert.equal(
+      await told(repository.info("one")),
+      `${code}: Cannot look up "one" of ${NAME}: ${state(success)}`,
+    );
+  }
+  // A gate before a store that is away: that passes.
+  status = 502;
+  assert.equal(
+    await told(repository.text("one")),
+    `unavailable: Cannot read "one" of ${NAME}: the store answered 502; see that the service is up, and run again`,
+  );
+});
+
+Deno.test("createS3Client() refuses an endpoint that is no address", () => {
+  const of = (endpoint: string): string => {
+    try {
+      createS3Client({ endpoint });
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, "invalid-definition");
+      return (error as Error).message;
+    }
+    assert.fail(`${endpoint} was taken`);
+  };
+  assert.equal(
+    of("s3.example.org:9000"),
+    'Cannot use "s3.example.org:9000" as the endpoint of s3Client(); give a whole address, like https://s3.example.org:9000',
+  );
+  assert.equal(
+    of("ftp://s3.example.org"),
+    'Cannot use "ftp://s3.example.org" as the endpoint of s3Client(); give a whole address, like https://s3.example.org',
+  );
+  assert.equal(
+    of(""),
+    "Cannot use an empty text as the endpoint of s3Client(); give an address like https://s3.example.org, or leave it out for AWS",
+  );
 });
 
 Deno.test("explainS3() knows what no server here can be made to say", () => {

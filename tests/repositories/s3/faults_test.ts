@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Bytes, readAll } from "../../../core/bytes.ts";
 import { S3BucketRepository } from "../../../repositories/s3/bucket.ts";
 import type { S3Retry } from "../../../repositories/s3/client.ts";
+import type { PacedRetries } from "../../../repositories/s3/pace.ts";
 import { needs } from "../../../testing/needs.ts";
 import { BUCKET, client, endpoint, objectsUnder, place, s3Test, uploadsUnder } from "./server.ts";
 import { type Fate, FaultyProxy, type Seen } from "./proxy.ts";
@@ -109,6 +110,45 @@ s3Test("S3BucketRepository gets every part through a store that says 503 for a w
   assert(retries.every(({ error }) => (error as Error).name === "SlowDown"));
   assert.equal(await unfinished(), 0);
 });
+
+s3Test(
+  "S3BucketRepository slows down in a storm of 503, loses nothing in it, and is as quick as before afterwards",
+  async (stack) => {
+    const direct = client(stack);
+    const prefix = await place(stack, direct);
+    const proxy = stack.use(new FaultyProxy(endpoint));
+    const errors: unknown[] = [];
+    const through = client(stack, {
+      endpoint: proxy.url,
+      maxAttempts: 20,
+      onRetry: ({ error }) => errors.push(error),
+    });
+    const pace = await through.config.retryStrategy() as PacedRetries;
+    const shaky = new S3BucketRepository(through, { bucket: BUCKET, prefix, conditional: true });
+    const plain = new S3BucketRepository(direct, { bucket: BUCKET, prefix });
+    let slowest = 0;
+    const storm = first(24, () => true);
+    proxy.fate = (request) => {
+      slowest = Math.max(slowest, pace.distance);
+      return storm(request) ? "slow-down" : "pass";
+    };
+    const keys = Array.from({ length: 48 }, (_, i) => `key-${i}`);
+    let at = 0;
+    await Promise.all(Array.from({ length: 16 }, async () => {
+      while (at < keys.length) {
+        const key = keys[at++]!;
+        await shaky.put(key, `value of ${key}`, { ifAbsent: true });
+      }
+    }));
+    assert.deepEqual((await Array.fromAsync(plain)).sort(), keys.sort());
+    for (const key of keys) assert.equal(await plain.text(key), `value of ${key}`);
+    assert.equal(errors.length, 24);
+    assert(errors.every((error) => (error as Error).name === "SlowDown"));
+    assert(slowest >= 5, `requests kept a distance of ${slowest} ms at most`);
+    for (let i = 0; i < 300 && pace.distance > 0; i++) await shaky.has("key-1");
+    assert.equal(pace.distance, 0);
+  },
+);
 
 s3Test(
   "S3BucketRepository says how often it tried when a store stays busy, and shows nothing",
