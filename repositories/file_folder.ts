@@ -141,14 +141,16 @@ export class Folder {
   async *keys(options: OperationOptions | undefined): AsyncGenerator<readonly string[], void, void> {
     options?.signal?.throwIfAborted();
     const { extension } = this;
+    const kind = this.#kind === "file" ? "isFile" : "isDirectory";
     let page: string[] = [];
     for (const entry of await this.members()) {
       const { name } = entry;
       if (!name.endsWith(extension) || (name.startsWith(".") && isInternalName(name))) continue;
       if (this.unfinished.size > 0 && this.unfinished.has(name)) continue;
-      const counts = this.#counts(entry);
       // An await for each of a million names would take as long as the listing.
-      if (typeof counts === "boolean" ? !counts : !await counts) continue;
+      if (!entry[kind] && !(entry.isSymlink && await this.#leadsToFile(name))) continue;
+      // A directory that begins with "_" lies beside the values: no key begins so.
+      if (kind === "isDirectory" && name.startsWith("_")) continue;
       page.push(extension === "" ? name : name.slice(0, -extension.length));
       if (page.length < PAGE) continue;
       yield page;
@@ -159,11 +161,9 @@ export class Folder {
     options?.signal?.throwIfAborted();
   }
 
-  #counts(entry: Deno.DirEntry): boolean | Promise<boolean> {
-    // A directory that begins with "_" lies beside the values: no key begins so.
-    if (this.#kind === "directory") return entry.isDirectory && !entry.name.startsWith("_");
-    return entry.isFile ||
-      (entry.isSymlink && this.stat(`${this.dir}/${entry.name}`).then((info) => info?.isFile === true));
+  /** Whether a symbolic link stands for a value; one to a directory does not. */
+  async #leadsToFile(name: string): Promise<boolean> {
+    return this.#kind === "file" && (await this.stat(`${this.dir}/${name}`))?.isFile === true;
   }
 
   /** Makes the folder. */
