@@ -40,6 +40,8 @@ start() {
   rm -f "$socket" "$state/docker.pid"
   ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
   ip address show dev "$bridge" | grep -q "inet " || ip address add "$subnet" dev "$bridge"
+  # An address of its own: otherwise it takes one of its ports', which changes as containers come and go, and is for a while known wrongly.
+  ip link set "$bridge" address 02:da:7a:00:00:01
   ip link set "$bridge" up
   PATH="$programs/usr/sbin:$programs/usr/bin:$programs/sbin:$PATH" LD_LIBRARY_PATH="$programs/usr/lib/x86_64-linux-gnu" setsid "$dockerd" \
     --host "unix://$socket" --data-root "$state/data" --exec-root "$state/exec" --pidfile "$state/docker.pid" \

@@ -184,7 +184,8 @@ prepare_machine() {
   else
     for controller in /sys/fs/cgroup/*/cgroup.procs; do mkdir -p "$(dirname "$controller")/$bridge"; done
   fi
-  ip link add "$bridge" type bridge
+  # With an address of its own: otherwise it takes one of its ports', which changes as pods come and go, and is for a while known wrongly.
+  ip link add "$bridge" address 02:da:7a:00:00:02 type bridge
   ip address add "$gateway/24" dev "$bridge"
   ip address add "$address/32" dev "$bridge"
   ip link set "$bridge" up

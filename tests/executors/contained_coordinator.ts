@@ -1,42 +1,63 @@
 /**
- * A pipeline whose scripts run in containers that see no file of this machine, and a coordinator of it that a test kills.
+ * A pipeline whose scripts run where no file of this machine is seen, and a coordinator of it that a test kills.
  *
  * @module
  */
 import {
+  type BoundFolder,
   containerTask,
   FileRepository,
   input,
   output,
   outputs,
   Pipeline,
+  processTask,
   sh,
+  type Task,
   YamlMetadataRepository,
 } from "../../mod.ts";
 import { dockerExecutor } from "../../executors/docker/mod.ts";
+import { kubernetesExecutor, type KubernetesExecutorOptions } from "../../executors/kubernetes/mod.ts";
+import { sshExecutor, type SshExecutorOptions } from "../../executors/ssh/mod.ts";
 
-/** Where it runs. */
+/** Where it runs: one of three places. */
 export interface Contained {
-  readonly image: string;
-  readonly hostname: string;
-  readonly socket: string;
+  /** The image of its containers or pods. */
+  readonly image?: string;
+  /** Where the agent listens. */
+  readonly hostname?: string;
+  /** The socket of an engine. */
+  readonly socket?: string;
+  /** A cluster. */
+  readonly pods?: KubernetesExecutorOptions;
+  /** A host. */
+  readonly ssh?: SshExecutorOptions;
 }
 
 /** Repositories and the pipeline over them: each run copies a value, and leaves a mark that no other run leaves. */
-export function marking(dir: string, where: Contained) {
+export function marking(dir: string, { image = "", hostname, socket, pods, ssh }: Contained) {
   const books = new FileRepository(`${dir}/books`);
   const copies = new FileRepository(`${dir}/copies`);
   const marks = new FileRepository(`${dir}/marks`);
   const done = YamlMetadataRepository.files(`${dir}/done`);
-  const task = containerTask("copy", {
+  const options = {
     done,
     links: { books: input(books), copies: output(copies), marks: outputs(marks, { keys: "content" }) },
-    executor: dockerExecutor({ socket: where.socket, sharesFiles: false }),
-    image: where.image,
-    script: ({ books, copies, marks }) =>
-      sh`cat /proc/sys/kernel/random/uuid >${marks}/mark; sleep 1; cat ${books} >${copies}`,
-  });
-  const agent = { hostname: where.hostname };
+    // Nothing of what one node has: however many run, none waits for room.
+    quota: { cpu: 0 },
+    script: ({ books, copies, marks }: Readonly<Record<"books" | "copies" | "marks", BoundFolder>>) =>
+      sh`cat /proc/sys/kernel/random/uuid >${marks.path}/mark; sleep 1; cat ${books.path} >${copies.path}`,
+  } as const;
+  const task: Task = ssh
+    ? processTask("copy", { ...options, executor: sshExecutor(ssh) })
+    : pods
+    ? containerTask("copy", { ...options, image, executor: kubernetesExecutor(pods) })
+    : containerTask("copy", {
+      ...options,
+      image,
+      executor: dockerExecutor({ socket: socket!, sharesFiles: false }),
+    });
+  const agent = hostname === undefined ? {} : { hostname };
   return {
     books,
     copies,
