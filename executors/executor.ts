@@ -145,6 +145,8 @@ export interface Executor<in W extends Work = never> {
   readonly capacity: Quota;
   /** What of this machine the work sees: its files under the same paths, or nothing. */
   readonly sees: "files" | "nothing";
+  /** Whether its logs are for text only: some bytes are changed, and long logs lose their beginning. Published streams then travel as outputs do. */
+  readonly textLogs?: boolean | undefined;
   /** How its work gets at values through the agent. Absent: it cannot. */
   readonly reach?: Reach | undefined;
   /** Makes ready: folders, connections. `state` is a folder for what must outlive the coordinator. Safe to call twice. */

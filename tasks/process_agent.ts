@@ -13,18 +13,17 @@ import type { Executor } from "../executors/executor.ts";
 import { interpreterOf } from "../executors/local_interpreter.ts";
 import type { Admission, Agent } from "./agent.ts";
 import { grantedLinks } from "./grants.ts";
-import type { Link, Links } from "./link.ts";
+import type { Links } from "./link.ts";
 import type { Bundle } from "./module_bundle.ts";
 import { keepModules, readModules } from "./module_files.ts";
 import type { ScriptAgent } from "./module_script.ts";
 import type { Delivery, NotedOutput } from "./process_delivery.ts";
-import { isMany, type Placed, type Slot } from "./process_links.ts";
+import { isMany, manyOf, type Placed, type Slot } from "./process_links.ts";
 import type { RunContext } from "./runner.ts";
 import { sh } from "./script.ts";
+import { type WorkerFault, workerFault } from "./worker_fault.ts";
 import {
   type WorkerCache,
-  type WorkerFault,
-  workerFault,
   type WorkerFile,
   workerScript,
   type WorkerStream,
@@ -53,6 +52,10 @@ export interface AgentPlan {
   readonly cache: WorkerCache | undefined;
   /** The modules of a body, when the script runs one: it speaks to the agent by itself about links to many values. */
   readonly modules?: (() => Promise<Bundle>) | undefined;
+  /** Whether standard output, and standard error, are published; and whether they are one. */
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly mergeStderr: boolean;
 }
 
 /** An attempt that was let in, and the address under which its worker finds the agent. */
@@ -102,19 +105,28 @@ export class AgentAccess {
 
   /** Whether runs of the task need the agent at all. */
   get needed(): boolean {
-    return this.far || Object.values(this.#plan.links).some(isMany);
+    const links = Object.values(this.#plan.links);
+    const { stdout, stderr, modules } = this.#plan;
+    const travel = modules !== undefined || (this.carries && (stdout || stderr)) ||
+      links.some(({ view }) => view === "bound");
+    return links.some(isMany) || (this.far && travel);
+  }
+
+  /** Whether standard streams that are published travel through it. */
+  get carries(): boolean {
+    return this.far && this.#plan.executor.textLogs === true;
   }
 
   /** Whether the script of a worker is put around the user's. A body needs none for its links to many values. */
   get wraps(): boolean {
-    return this.far || (this.needed && !this.#plan.modules);
+    return this.needed && (this.far || !this.#plan.modules);
   }
 
   /**
    * Finds places for the values of an attempt, there and here.
    *
    * @param attempt Which.
-   * @param slots Its values.
+   * @param slots Its values, and standard streams that travel with them.
    * @param signal When to stop.
    * @returns Where everything lies.
    */
@@ -125,6 +137,8 @@ export class AgentAccess {
       : this.#delivery.folder(attempt);
     const values = this.far
       ? slots.map((slot, i): Placed => {
+        // Out of sight of the script.
+        if (!slot.bound) return { ...slot, path: `${folder}/.worker/${slot.name}` };
         const file = isKey(slot.name) ? slot.name : `link-${i}`;
         const extension = slot.repository.kind === "metadata" ? documents.extension : "";
         return { ...slot, path: `${folder}/${slot.direction}/${file}${extension}` };
@@ -250,6 +264,8 @@ export class AgentAccess {
     );
     const valuesOf = (way: "in" | "out"): WorkerValue[] =>
       values.filter(({ direction }) => direction === way).map(valueOf);
+    const fileOf = (stream: string): string | undefined =>
+      values.find(({ name, bound }) => name === stream && !bound)?.path;
     return workerScript({
       ...told,
       folder,
@@ -257,6 +273,7 @@ export class AgentAccess {
       files,
       inputs: valuesOf("in"),
       outputs: valuesOf("out"),
+      streams: { stdout: fileOf("stdout"), stderr: fileOf("stderr"), merged: this.#plan.mergeStderr },
       feeds: this.#streams("stream", many),
       items: this.#streams("items", many),
       lookups: Object.keys(this.lookups()).length > 0,
@@ -318,21 +335,3 @@ const valueOf = ({ name, path, repository }: Placed): WorkerValue => ({
   path,
   tree: repository.kind === "filesystem",
 });
-
-/** The folders of a link to many values. */
-function manyOf({ job: key }: Attempt, folder: string, name: string, link: Link): Placed[] {
-  if (link.view !== "stream" && link.view !== "items") return [];
-  const direction = link.view === "stream" ? "in" : "out";
-  const path = `${folder}/${link.view}/${name}`;
-  const { repository } = link;
-  const one = { name, direction, repository, key, expected: false, bound: true, path } as const;
-  return [
-    one,
-    ...Object.entries(link.cokeyed).map(([other, repository]) => ({
-      ...one,
-      name: `${name}.${other}`,
-      repository,
-      path: `${path}.${other}`,
-    })),
-  ];
-}

@@ -134,6 +134,32 @@ class LinkPath implements BoundPath {
 }
 
 /**
+ * The folders of a link to many values.
+ *
+ * @param attempt Of which job.
+ * @param folder The folder of its values, as the run sees it.
+ * @param name The name of the link.
+ * @param link The link.
+ * @returns The folder of the link, and those of what lies under the same keys; none for other links.
+ */
+export function manyOf({ job: key }: Attempt, folder: string, name: string, link: Link): Placed[] {
+  if (link.view !== "stream" && link.view !== "items") return [];
+  const direction = link.view === "stream" ? "in" : "out";
+  const path = `${folder}/${link.view}/${name}`;
+  const { repository } = link;
+  const one = { name, direction, repository, key, expected: false, bound: true, path } as const;
+  return [
+    one,
+    ...Object.entries(link.cokeyed).map(([other, repository]) => ({
+      ...one,
+      name: `${name}.${other}`,
+      repository,
+      path: `${path}.${other}`,
+    })),
+  ];
+}
+
+/**
  * What the function that makes the script gets of the links.
  *
  * @param placed Where everything lies.

@@ -72,7 +72,8 @@ export async function publishOutputs(run: Publication): Promise<Verdict> {
     if ((error as { code?: string }).code !== "invalid-value") throw error;
     return { reason: "failed", error: { name: "BadOutput", message: (error as Error).message } };
   }
-  for (const slot of slots.filter(run.isStream)) {
+  // Those that were brought as files are published by now.
+  for (const slot of slots.filter((slot) => run.isStream(slot) && !noted.has(slot.name))) {
     const stream = await run.executor.logs(attempt, { stream: slot.name as "stdout" | "stderr" });
     await (slot.repository as BlobRepository).put(slot.key, stream);
     context.published(slot.repository, slot.key);

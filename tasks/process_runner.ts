@@ -19,7 +19,8 @@ import { boundPaths, type Placed, scriptEnvironment, type Slot, slotsOf } from "
 import { collectLogs, publishOutputs } from "./process_publish.ts";
 import type { Ending, FoundRun, RunContext, Runner, RunnerOpen, WaitingRun } from "./runner.ts";
 import type { Script } from "./script.ts";
-import { WORKER_FAILED, type WorkerCache } from "./worker_shell.ts";
+import { WORKER_FAILED } from "./worker_fault.ts";
+import type { WorkerCache } from "./worker_shell.ts";
 
 /** What a process becomes where it does not run as one, such as in a container. */
 export interface Inside<W extends Work> {
@@ -260,7 +261,8 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     const near = await delivery.deliver(attempt, access.far ? [] : bound, signal);
     let outputs = near.outputs;
     try {
-      const places = access.needed ? await access.places(attempt, bound, signal) : undefined;
+      const streams = access.carries ? slots.filter((slot) => this.#isStream(slot)) : [];
+      const places = access.needed ? await access.places(attempt, [...bound, ...streams], signal) : undefined;
       outputs = [...near.outputs, ...places?.outputs ?? []];
       const { job, task, replica } = attempt;
       const { placed } = near;

@@ -8,7 +8,9 @@
  * @module
  */
 import { quoteWord } from "./script.ts";
+import { WORKER_FAILED } from "./worker_fault.ts";
 import { WORKER_HTTP } from "./worker_http.ts";
+import { printing, type PublishedStreams, redirections } from "./worker_published.ts";
 import { WORKER_STREAMS, WORKER_TOOL } from "./worker_streams.ts";
 import { WORKER_TRANSFER } from "./worker_transfer.ts";
 
@@ -69,6 +71,8 @@ export interface WorkerJob {
   readonly inputs: readonly WorkerValue[];
   /** What is handed over when it has ended well. */
   readonly outputs: readonly WorkerValue[];
+  /** Files for its standard streams, where these are handed over too. */
+  readonly streams: PublishedStreams;
   /** What comes while it runs. */
   readonly feeds: readonly WorkerStream[];
   /** What is published while it runs. */
@@ -79,30 +83,6 @@ export interface WorkerJob {
   readonly script: string;
   /** Who runs it, when it is not the shell. */
   readonly interpreter: readonly string[] | undefined;
-}
-
-/** The exit code of a worker that could not bring or hand over values; the reason is its last words. */
-export const WORKER_FAILED = 75;
-
-/** What a worker says of its own failure. */
-export interface WorkerFault {
-  /** Whether the trouble is the task's own. */
-  readonly own: boolean;
-  /** What went wrong, for a person. */
-  readonly message: string;
-}
-
-/**
- * Reads what a worker says of its own failure, at the end of its log.
- *
- * @param text The end of its log.
- * @param mark The mark it was given.
- * @returns What they say; nothing when the script itself left with this code.
- */
-export function workerFault(text: string, mark: string): WorkerFault | undefined {
-  const found = [...text.matchAll(new RegExp(`^datatask\\[${mark}\\] (failed|infrastructure): (.*)$`, "gm"))];
-  const [, own, message] = found.at(-1) ?? [];
-  return message === undefined ? undefined : { own: own === "failed", message };
 }
 
 const kind = (tree: boolean): string => tree ? "tree" : "file";
@@ -154,6 +134,7 @@ function tool(job: WorkerJob): string {
 const MAIN = `_dt_x=$_dt_w/main
 _dt_end() {
   _dt_halt
+  _dt_say
   printf '\\ndatatask[%s] %s: %s\\n' "$_dt_n" "$1" "$2" >&2
   exit ${WORKER_FAILED}
 }
@@ -235,6 +216,7 @@ _dt_child= _dt_begun=
 
 /** How it leaves: as the script did. A signal that has ended the script ends this shell too, so that whoever watches it knows. */
 const LEAVE = `_dt_halt
+[ $_dt_code = 0 ] || _dt_say
 [ $_dt_code -gt 128 ] && [ ! -e "$_dt_w/code" ] || exit $_dt_code
 trap - TERM
 exec sh -c 'kill -"$1" $$ 2>/dev/null; exit $2' sh $((_dt_code - 128)) $_dt_code
@@ -246,7 +228,9 @@ function run(job: WorkerJob): string {
   const start = job.interpreter
     ? `( ${path}umask "$_dt_mask"; exec ${job.interpreter.map(quoteWord).join(" ")} "$_dt_w/script" )`
     : `( ${path}umask "$_dt_mask"; . "$_dt_w/script" )`;
-  return `_dt_begun=1\n${start} <&7 7<&- &\n_dt_child=$!\n[ -z "$_dt_stop" ] || kill -s TERM $_dt_child\nexec 7<&-\n${WAIT}`;
+  return `_dt_begun=1\n${start}${
+    redirections(job.streams)
+  } <&7 7<&- &\n_dt_child=$!\n[ -z "$_dt_stop" ] || kill -s TERM $_dt_child\nexec 7<&-\n${WAIT}`;
 }
 
 /** The script, as a file. Where the shell runs it, its first line notes that it left by itself, and with a code that could be taken for a signal. */
@@ -284,8 +268,9 @@ export function workerScript(job: WorkerJob): string {
   const made = [...folders].map(quoteWord).join(" ");
   const background = (call: string, at: string, list: string): string =>
     `( _dt_x=$_dt_w/${at}; exec 7<&-; ${call} ) &\n${list}="$${list} $!"\n`;
-  const lines = [
+  return [
     settings(job),
+    printing(job.streams),
     MAIN,
     WORKER_HTTP,
     WORKER_TRANSFER,
@@ -321,13 +306,12 @@ export function workerScript(job: WorkerJob): string {
     "_dt_trouble fault\n",
     tools ? "[ $_dt_code = 0 ] || _dt_trouble trouble\n" : "",
     job.outputs.length + job.items.length > 0
-      ? `[ -z "$_dt_stop" ] || [ $_dt_code != 0 ] || { _dt_halt; exit 143; }\nif [ $_dt_code = 0 ]; then\n${
+      ? `[ -z "$_dt_stop" ] || [ $_dt_code != 0 ] || { _dt_halt; _dt_say; exit 143; }\nif [ $_dt_code = 0 ]; then\n${
         job.items.map((items) => `_dt_rest ${streamWords(items, false)}\n`).join("")
       }${job.outputs.map((output) => `_dt_out ${words(output)}\n`).join("")}fi\n`
       : "",
     LEAVE,
-  ];
-  return lines.join("");
+  ].join("");
 }
 
 /** Puts `datatask` where scripts find it. */

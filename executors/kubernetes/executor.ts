@@ -73,6 +73,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
   readonly accepts: ReadonlySet<string> = new Set(["container", "pod"]);
   readonly capacity: Quota;
   readonly sees = "nothing";
+  readonly textLogs = true;
   readonly reach: Reach;
   readonly #options: KubernetesExecutorOptions;
   readonly #pace: Pace;

@@ -14,7 +14,7 @@ import { FileRepository } from "../../repositories/files.ts";
 import { S3BucketRepository } from "../../repositories/s3/mod.ts";
 import { lookup, outputs, stream } from "../../tasks/many.ts";
 import { everywhere } from "./places.ts";
-import { runAll } from "../pipeline/kit.ts";
+import { blobs, runAll } from "../pipeline/kit.ts";
 import { available as s3There, BUCKET, client, place } from "../repositories/s3/server.ts";
 
 /** What is left of deliveries on this machine. */
@@ -71,6 +71,25 @@ cp -R ${trees}/. ${copies}`,
   const copy = (await Array.fromAsync(copies)).find((key) => key.startsWith("emma"))!;
   assert.equal(Deno.readTextFileSync(`${state}/copies/${copy}/sub/a leaf`), "green");
   assert.deepEqual(delivered(state, "report"), []);
+});
+
+everywhere("published streams are kept byte for byte", async ({ script, agent }, _, state) => {
+  const [said, wrong] = [new MemoryBlobRepository("said"), new MemoryBlobRepository("wrong")];
+  const books = await blobs("books", "emma");
+  const say = script("say", {
+    done: new MemoryMetadataRepository("done"),
+    links: { books: input(books, { as: "key" }) },
+    stdout: said,
+    stderr: wrong,
+    script: String.raw`printf 'a\r\nb\0\377\r'; printf 'c\r\n' >&2`,
+  });
+  const { summary, events } = await runAll(
+    new Pipeline({ tasks: [say], state: `${state}/state`, agent }),
+  );
+  assert.equal(summary.succeeded, 1, JSON.stringify(events));
+  assert.deepEqual([...await said.bytes("emma")], [97, 13, 10, 98, 0, 255, 13]);
+  assert.equal(await wrong.text("emma"), "c\r\n");
+  assert.deepEqual(delivered(state, "say"), []);
 });
 
 everywhere(

@@ -98,6 +98,7 @@ export class Worker implements AsyncDisposable {
       files: [],
       inputs: [],
       outputs: [],
+      streams: { merged: true },
       feeds: [],
       items: [],
       lookups: false,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { workerFault } from "../../tasks/worker_shell.ts";
+import { workerFault } from "../../tasks/worker_fault.ts";
 import { endOf, type Machine, MACHINES, Worker } from "./worker_kit.ts";
 import { WorkerServer } from "./worker_server.ts";
 
@@ -54,6 +54,29 @@ cat '${books.path}' >'${copy.path}'
   assert.deepEqual(server.sent.get("copy"), odd);
   assert.equal(server.text("void"), "");
   assert(!server.sent.has("none"));
+});
+
+each("hands over standard streams, byte for byte", async (worker, server) => {
+  const [stdout, stderr] = [value(worker, ".worker", "stdout"), value(worker, ".worker", "stderr")];
+  const script = String.raw`printf 'a\r\n\0\377b'; printf 'c\r\n' >&2`;
+  const streams = { stdout: stdout.path, stderr: stderr.path, merged: false };
+  const apart = await worker.run(server, { outputs: [stdout, stderr], streams, script });
+  assert.deepEqual(apart, { code: 0, signal: null, stdout: "", stderr: "" });
+  assert.deepEqual([...server.sent.get("stdout")!], [97, 13, 10, 0, 255, 98]);
+  assert.equal(server.text("stderr"), "c\r\n");
+  server.sent.clear();
+  const merged = { stdout: stdout.path, merged: true };
+  await worker.run(server, { outputs: [stdout], streams: merged, script: "echo 1; echo 2 >&2; echo 3" });
+  assert.equal(server.text("stdout"), "1\n2\n3\n");
+});
+
+each("says what a script wrote to its streams when it has failed", async (worker, server) => {
+  const [stdout, stderr] = [value(worker, ".worker", "stdout"), value(worker, ".worker", "stderr")];
+  const streams = { stdout: stdout.path, stderr: stderr.path, merged: false };
+  const script = "echo 1; echo 2 >&2; exit 3";
+  const ended = await worker.run(server, { outputs: [stdout, stderr], streams, script });
+  assert.deepEqual(ended, { code: 3, signal: null, stdout: "1\n", stderr: "2\n" });
+  assert.equal(server.sent.size, 0);
 });
 
 each("takes the same texts apart as nobody", async (worker, server) => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { workerFault, type WorkerJob } from "../../tasks/worker_shell.ts";
+import { workerFault } from "../../tasks/worker_fault.ts";
+import type { WorkerJob } from "../../tasks/worker_shell.ts";
 import { endOf, MACHINES, Worker } from "./worker_kit.ts";
 import { WorkerServer } from "./worker_server.ts";
 import { until } from "../kit/waiting.ts";

@@ -10,10 +10,10 @@ import {
   sh,
 } from "../../../mod.ts";
 import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
-import { clusterTest, denoImage, hostAddress } from "./cluster.ts";
+import { clusterTest, denoImage, hostAddress, image } from "./cluster.ts";
 import { freshState, optionsOf, things } from "./kit.ts";
 import type { AgentOptions } from "../../../tasks/agent_options.ts";
-import { runAll } from "../../pipeline/kit.ts";
+import { blobs, runAll } from "../../pipeline/kit.ts";
 
 async function copied(
   place: Parameters<typeof optionsOf>[0] & { readonly stack: AsyncDisposableStack },
@@ -44,6 +44,20 @@ clusterTest("a pod reads its inputs from the agent and brings its outputs there"
   for (const key of ["emma", "moby-dick"]) assert.equal(await copies.text(key), `the text of ${key}`);
   const pods = (await things(place)).filter((thing) => thing.startsWith("pods/"));
   assert.deepEqual(pods, [], "pods are removed when their ends are recorded");
+});
+
+clusterTest("a pod that reads nothing and writes nothing needs no agent", async (place) => {
+  const done = new MemoryMetadataRepository("done");
+  const task = containerTask("hello", {
+    done,
+    quota: { cpu: 0 },
+    links: { texts: input(await blobs("texts", "emma"), { as: "key" }) },
+    executor: kubernetesExecutor(optionsOf(place)),
+    image,
+    script: ({ texts }) => sh`[ ${texts} = emma ] && [ "$DATATASK_JOB" = emma ] && ! command -v datatask`,
+  });
+  const { summary, events } = await runAll(new Pipeline({ tasks: [task], state: freshState(place.stack) }));
+  assert.equal(summary.succeeded, 1, JSON.stringify(events));
 });
 
 clusterTest("a pod that cannot reach the agent is told of, with what to do", async (place) => {
