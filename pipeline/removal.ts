@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sleep, systemClock } from "../core/clock.ts";
 import { DatataskError, UsageError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import { Repository } from "../repositories/repository.ts";
@@ -240,7 +241,7 @@ async function end(pipeline: Pipeline, name: string, job: Key): Promise<void> {
         { operation: "remove", subject: name, key: job },
       );
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await sleep(systemClock, 20);
   }
 }
 

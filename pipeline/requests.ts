@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sleep, systemClock } from "../core/clock.ts";
 import type { Key } from "../core/key.ts";
 import type { FoundRun } from "../tasks/runner.ts";
 
@@ -38,7 +39,7 @@ export async function ask<R extends Request>(
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(systemClock, 20);
     }
     return undefined;
   } finally {

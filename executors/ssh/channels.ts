@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sleep, systemClock } from "../../core/clock.ts";
 import type { Bytes } from "../../core/bytes.ts";
 import type { Client, ClientChannel } from "../../deps/ssh2.ts";
 import { LostError } from "./fault.ts";
@@ -81,7 +82,7 @@ export class Channels {
           throw new LostError((error as Error).message);
         }
         // The server allows fewer than was thought: one less from now on, once another is given back.
-        await new Promise((resolve) => setTimeout(resolve, 20 * tries));
+        await sleep(systemClock, 20 * tries);
       }
     }
   }

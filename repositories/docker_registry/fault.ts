@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sleep, systemClock } from "../../core/clock.ts";
 import { classifySystemError, type ErrorCode, isDatataskError, RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 
@@ -221,8 +222,7 @@ export async function patiently<T>(
       return await call();
     } catch (error) {
       if (!(error instanceof RegistryFault) || !passing(error) || tries === TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE * 2 ** tries));
-      signal?.throwIfAborted();
+      await sleep(systemClock, PAUSE * 2 ** tries, signal);
     }
   }
 }
