@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import type { ErrorCode } from "../../../core/errors.ts";
 import type { Executor, ProcessWork } from "../../../executors/executor.ts";
 import type { SshExecutorOptions } from "../../../executors/ssh/mod.ts";
+import { MemoryMetadataRepository } from "../../../repositories/memory.ts";
+import { processTask } from "../../../tasks/process.ts";
+import type { WaitingRun } from "../../../tasks/runner.ts";
 import { OwnServer } from "./own_server.ts";
 import { address, Place, program, sshTest } from "./server.ts";
 import { refuses } from "../../kit/refuses.ts";
@@ -212,6 +215,31 @@ sshTest(
     await executor.start(other, work("exit 0"), { quota: {} });
     await executor.wait(other);
     for (const who of [attempt, other]) await executor.forget(who);
+  },
+  program === "",
+);
+
+sshTest(
+  "sshExecutor() leaves it to a run to say that its host is away, and why",
+  async (stack) => {
+    const place = new Place(stack);
+    const server = await OwnServer.start(stack);
+    const executor = await place.opened(stack, server.options);
+    const done = new MemoryMetadataRepository("done");
+    const { runner } = processTask(attempt.task, { done, executor, script: ":" });
+    await runner.open!({ state: place.state });
+    await executor.start(attempt, work("sleep 0.1"), { quota: {} });
+    const { signal } = new AbortController();
+    const waits = (): Promise<WaitingRun[]> => Array.fromAsync(runner.waits!(attempt.task, { signal }));
+    assert.deepEqual(await waits(), []);
+    await server.stop();
+    const [{ attempt: who, why }] = await waits() as [WaitingRun];
+    assert.equal(who, undefined);
+    assert.match(why, /nobody listens at that port|connection was closed|closed the connection/);
+    await server.up();
+    await executor.wait(attempt);
+    assert.deepEqual(await waits(), []);
+    await executor.forget(attempt);
   },
   program === "",
 );
