@@ -1,7 +1,7 @@
 /** `status`: how many jobs of each task are in which state. @module */
 import { formatDuration } from "../../core/duration.ts";
 import type { PipelineStatus, TaskStatus } from "../../pipeline/reports.ts";
-import { printable, type Style } from "../ansi.ts";
+import { printable, type Style, widthOf } from "../ansi.ts";
 import { taskOf } from "../names.ts";
 import { amount, table } from "../rows.ts";
 import { near } from "../near.ts";
@@ -20,7 +20,11 @@ export async function run(
   const tasks = names.length > 0 ? status.tasks.filter(({ name }) => names.includes(name)) : status.tasks;
   const chosen = { ...status, tasks };
   if (flags.json) context.io.out(JSON.stringify(chosen, undefined, 2) + "\n");
-  else context.io.out(statusLines(chosen, context.style, flags.all || names.length > 0).join("\n") + "\n");
+  else {
+    const width = context.io.terminal.out ? context.io.size().columns : Infinity;
+    const lines = statusLines(chosen, context.style, flags.all || names.length > 0, width);
+    context.io.out(lines.join("\n") + "\n");
+  }
   return 0;
 }
 
@@ -30,9 +34,15 @@ export async function run(
  * @param status The status.
  * @param style Styles.
  * @param links Whether repositories are shown.
+ * @param width How wide lines may be. Default: no limit.
  * @returns Lines.
  */
-export function statusLines(status: PipelineStatus, style: Style, links: boolean): string[] {
+export function statusLines(
+  status: PipelineStatus,
+  style: Style,
+  links: boolean,
+  width = Infinity,
+): string[] {
   const { coordinator } = status;
   const head = coordinator
     ? `${
@@ -46,7 +56,9 @@ export function statusLines(status: PipelineStatus, style: Style, links: boolean
     { title: "TASK" },
     ...["WAITING", "READY", "RUNNING", "RETRYING", "DONE", "FAILED", "BLOCKED"].map(right),
   ];
-  const lines = [head, "", ...table(columns, rows, style)];
+  const counts = table(columns, rows, style);
+  const fits = counts.every((line) => widthOf(line) <= width);
+  const lines = [head, "", ...(fits ? counts : status.tasks.map((task) => `${task.name}: ${inWords(task)}`))];
   for (const { name, unseen } of status.tasks) {
     if (unseen !== undefined) {
       lines.push("", `${style.yellow("!")} Cannot tell which jobs of ${name} run: ${unseen}`);
@@ -54,6 +66,12 @@ export function statusLines(status: PipelineStatus, style: Style, links: boolean
   }
   if (links) { for (const task of status.tasks) lines.push("", ...linkLines(task, style)); }
   return lines;
+}
+
+/** How jobs of a task stand, where there is no room for a table. */
+function inWords({ counts }: TaskStatus): string {
+  const there = Object.entries(counts).filter(([, count]) => count > 0);
+  return there.map(([state, count]) => `${amount(count)} ${state}`).join(", ") || "no jobs";
 }
 
 function row(task: TaskStatus, style: Style): string[] {

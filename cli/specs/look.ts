@@ -36,6 +36,9 @@ export const WHY = command({
 export const TRACE = command({
   name: "trace",
   brief: "Follow jobs through all tasks and repositories",
+  about: [
+    "For each task: how the job stands, under which key each link has it, and whether there is a value.",
+  ],
   args: [{ name: "JOB", many: true, completes: "job" }],
   flags: { json: JSON_FLAG },
   examples: [["trace moby-dick", "where is this job?"], ["trace moby-dick emma --json", "two jobs, as JSON"]],
@@ -45,6 +48,7 @@ export const TRACE = command({
 export const LOGS = command({
   name: "logs",
   brief: "Print what a job has written",
+  about: ["What a script writes can be read while it runs; what a function logs, when it has ended."],
   args: [{ name: "TASK", completes: "task" }, { name: "JOB", completes: "job" }],
   flags: {
     follow: { kind: "boolean", short: "f", brief: "Go on until the job has ended" },
@@ -84,6 +88,9 @@ export const LS = command({
 export const CAT = command({
   name: "cat",
   brief: "Print a value: raw bytes, a document, or the listing of a tree",
+  about: [
+    "NAME is a repository (task.link; ls lists them). PATH is a file in a tree, which is printed as it is.",
+  ],
   args: [{ name: "NAME", completes: "repository" }, { name: "KEY", completes: "job" }, {
     name: "PATH",
     optional: true,

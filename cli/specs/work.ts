@@ -70,7 +70,7 @@ export const LAUNCH = command({
   name: "launch",
   brief: "Run one job now and wait for it",
   about: [
-    "The limits of other jobs do not hold it up. A job that is not ready is refused, with the reason; --force runs it all the same.",
+    "No other job is started, so that none holds it up. A job that is not ready is refused, with the reason; --force runs it all the same.",
   ],
   args: [{ name: "TASK", completes: "task" }, { name: "JOB", completes: "job" }],
   flags: {

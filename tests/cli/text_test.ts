@@ -90,6 +90,9 @@ Deno.test("status says where a job of another process runs, and what it waits fo
       unseen: undefined,
     }],
   };
+  const narrow = statusLines(status, styles(false), false, 40);
+  assert.deepEqual(narrow, ["p is not running", "", "count: 2 running"]);
+  assert.match(statusLines(status, styles(false), false, 80)[2]!, /^TASK +WAITING +READY +RUNNING/);
   const lines = statusLines(status, styles(false), true).filter((line) => line.includes("pod "));
   assert.deepEqual(lines.map((line) => line.replace(/ [\d.]+m?s /, " TIME ")), [
     "  running emma  TIME  pod a  no node has \\x1b[31mroom",
