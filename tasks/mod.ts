@@ -76,7 +76,16 @@ export {
 } from "./many.ts";
 export type { Outcome, OutcomeReason, RecordedError } from "./outcome.ts";
 export { type AttemptsRecord, Outcomes, type OutcomesInit } from "./outcomes.ts";
-export type { Ending, FoundRun, KeyFeed, Pool, RunContext, Runner, RunnerOpen } from "./runner.ts";
+export type {
+  Ending,
+  FoundRun,
+  KeyFeed,
+  Pool,
+  RunContext,
+  Runner,
+  RunnerOpen,
+  WaitingRun,
+} from "./runner.ts";
 export {
   defineTask,
   isTask,
