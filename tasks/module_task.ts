@@ -59,6 +59,20 @@ export function moduleRunner<L extends Links>(
   links: () => Links,
 ): FunctionRunner | undefined {
   const { executor, permissions = {} } = options;
+  if (!executor || "run" in executor) {
+    const useless = (["patience", "cache", "deno"] as const).filter((option) =>
+      options[option] !== undefined
+    );
+    if (useless.length > 0) {
+      throw new DefinitionError(
+        useless.map((option) =>
+          `Task ${name} has the option ${option}, which is for bodies that run as processes or in containers, and it runs ${
+            executor ? `in the pool ${executor.name}` : "in this process"
+          }; leave it out, or give it another executor: localExecutor()`
+        ),
+      );
+    }
+  }
   if (!executor) {
     if (options.permissions === undefined) return undefined;
     throw new DefinitionError(

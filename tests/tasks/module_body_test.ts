@@ -455,6 +455,16 @@ Deno.test("What cannot be is refused when it is defined", () => {
       '- Task acts has permissions of a kind "nett", which Deno does not have; use read, write, net, env, run, sys, ffi, import',
     ].join("\n"),
   });
+  assert.throws(() => functionTask("acts", { done: outcomes(), links, executor, patience: "1m" }, acts), {
+    code: "invalid-definition",
+    message:
+      "Task acts has the option patience, which is for bodies that run as processes or in containers, and it runs in the pool workers; leave it out, or give it another executor: localExecutor()",
+  });
+  const cache = { folder: "/tmp" };
+  assert.throws(() => functionTask("acts", { done: outcomes(), links, cache, deno: "deno" }, acts), {
+    message:
+      /^2 faults:\n- Task acts has the option cache, .* it runs in this process; .*\n- Task acts has the option deno, /,
+  });
   assert.throws(() => workerPool({ size: 0 }), {
     message: "Pool workers has size 0; write a whole number of at least 1",
   });
