@@ -11,6 +11,7 @@ function suite(name: string, options: Partial<SshExecutorOptions>, there: boolea
       places.set(executor, place);
       return { executor, state: place.state, leftovers: () => place.leftovers() };
     },
+    big: Number(Deno.env.get("DATATASK_BIG") ?? 5_000_000),
     reopen: (first) => places.get(first.executor)!.executor(options),
     test: (label, fn, ignored) => Deno.test({ name: label, fn, ignore: !there || ignored !== undefined }),
   });
