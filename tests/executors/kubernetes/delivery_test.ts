@@ -60,6 +60,29 @@ clusterTest("a pod that reads nothing and writes nothing needs no agent", async 
   assert.equal(summary.succeeded, 1, JSON.stringify(events));
 });
 
+/** How much a pod writes: more than a node keeps of a log. */
+const BIG = Number(Deno.env.get("DATATASK_BIG") ?? 12_000_000);
+
+clusterTest("a pod publishes more than its node keeps of a log", async (place) => {
+  const said = new MemoryBlobRepository("said");
+  const task = containerTask("say", {
+    done: new MemoryMetadataRepository("done"),
+    quota: { cpu: 0 },
+    links: { texts: input(await blobs("texts", "emma"), { as: "key" }) },
+    stdout: said,
+    executor: kubernetesExecutor(optionsOf(place)),
+    image: denoImage,
+    script: `yes "$(printf 'line\\r')" | head -c ${BIG}`,
+  });
+  const agent = { hostname: hostAddress };
+  const pipeline = new Pipeline({ tasks: [task], state: freshState(place.stack), agent });
+  const { summary, events } = await runAll(pipeline);
+  assert.equal(summary.succeeded, 1, JSON.stringify(events));
+  const bytes = await said.bytes("emma");
+  assert.equal(bytes.length, BIG);
+  assert.equal(new TextDecoder().decode(bytes.subarray(0, 12)), "line\r\nline\r\n");
+});
+
 clusterTest("a pod that cannot reach the agent is told of, with what to do", async (place) => {
   const { outcomes } = await copied(place, {});
   for (const { reason, error } of outcomes) {
