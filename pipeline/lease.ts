@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DatataskError, describeError } from "../core/errors.ts";
+import { advice, classifySystemError, DatataskError, describeError } from "../core/errors.ts";
 import { sleep, systemClock } from "../core/clock.ts";
 import { hostName } from "../core/host.ts";
 import type { LeaseHolder } from "./events.ts";
@@ -99,20 +99,22 @@ function describeHolder(holder: LeaseHolder | undefined): string {
 export async function takeLease(path: string, options: LeaseOptions): Promise<Lease> {
   let told = false;
   for (let tries = 1;; tries++) {
-    let file: Deno.FsFile | undefined;
     try {
-      file = await tryTake(path);
+      const file = await tryTake(path);
+      if (file) return await held(file, path, isReleased(await read(path)));
     } catch (error) {
+      const full = classifySystemError(error) === "no-space";
       throw new DatataskError(
-        "io",
-        `Cannot take the lease at ${path}: ${describeError(error)}; check that the folder can be written`,
+        full ? "no-space" : "io",
+        `Cannot take the lease at ${path}: ${describeError(error)}${
+          full ? advice("no-space") : "; check that the folder can be written"
+        }`,
         {
           operation: "take the lease",
           cause: error,
         },
       );
     }
-    if (file) return held(file, path, isReleased(await read(path)));
     if (tries < TRIES) {
       await sleep(systemClock, TRY_MS, options.signal);
       continue;
@@ -149,7 +151,12 @@ async function held(file: Deno.FsFile, path: string, clean: boolean): Promise<Le
     since: new Date().toISOString(),
     command: Deno.mainModule.replace(/^file:\/\//, ""),
   };
-  await write(file, encoder.encode(JSON.stringify(holder) + "\n"));
+  try {
+    await write(file, encoder.encode(JSON.stringify(holder) + "\n"));
+  } catch (error) {
+    file.close();
+    throw error;
+  }
   return {
     holder,
     clean,
@@ -157,6 +164,8 @@ async function held(file: Deno.FsFile, path: string, clean: boolean): Promise<Le
     async [Symbol.asyncDispose]() {
       try {
         await write(file, RELEASED);
+      } catch {
+        // On a full disk: the next holder looks for what was left, and finds nothing.
       } finally {
         file.close();
       }

@@ -76,6 +76,30 @@ Deno.test("A lease is held once, is given back, and tells who holds it", () =>
     await (await takeLease(path, { whenHeld: "fail" }))[Symbol.asyncDispose]();
   }));
 
+Deno.test("A lease on a full disk is refused with what to do, and is had once there is room", async (t) => {
+  await inFolder(async (folder) => {
+    const mount = ["-t", "tmpfs", "-o", "size=16k", "tmpfs", folder];
+    const { success } = await new Deno.Command("mount", { args: mount, stderr: "null" }).output();
+    await t.step({
+      name: "on a real one",
+      ignore: !success,
+      fn: async () => {
+        await new Deno.Command("sh", { args: ["-c", `cat /dev/zero >${folder}/filler`], stderr: "null" })
+          .output();
+        await assert.rejects(takeLease(`${folder}/lease`, { whenHeld: "fail" }), {
+          code: "no-space",
+          message:
+            `Cannot take the lease at ${folder}/lease: No space left on device (os error 28); free some space, or put it elsewhere, and run again`,
+        });
+        Deno.removeSync(`${folder}/filler`);
+        await using lease = await takeLease(`${folder}/lease`, { whenHeld: "fail" });
+        assert.equal(lease.holder.pid, Deno.pid);
+      },
+    });
+    if (success) await new Deno.Command("umount", { args: ["-l", folder] }).output();
+  });
+});
+
 Deno.test("Waiting for a lease tells once who holds it, ends when it is given back, and can be ended", () =>
   inFolder(async (folder) => {
     const path = `${folder}/lease`;
