@@ -24,6 +24,8 @@ export interface Access {
   readonly namespace: string;
   /** The authorities that are trusted besides those of the system, in PEM. */
   readonly authorities: readonly string[];
+  /** The groups that one acts for, each a header of its own. */
+  readonly groups: readonly string[];
   /** The address of a proxy. */
   readonly proxy: string | undefined;
   /**
@@ -78,6 +80,7 @@ export async function accessOf(found: Found): Promise<Access> {
     source,
     namespace,
     authorities: authority === undefined ? [] : [authority],
+    groups: user["as-groups"] ?? [],
     proxy: cluster["proxy-url"],
     proof,
     renews,
@@ -115,15 +118,7 @@ async function readText(source: string, what: string, path: string): Promise<str
 
 async function proofOf(found: Found, user: UserEntry): Promise<Pick<Access, "proof" | "renews">> {
   const { source } = found;
-  const acting = {
-    ...(user.as && { "Impersonate-User": user.as }),
-    ...(user["as-groups"]?.[0] && { "Impersonate-Group": user["as-groups"][0] }),
-  };
-  if ((user["as-groups"]?.length ?? 0) > 1) {
-    throw unfindable(
-      `the ${source} acts for more than one group (as-groups), which is not supported; leave one`,
-    );
-  }
+  const acting: Readonly<Record<string, string>> = user.as ? { "Impersonate-User": user.as } : {};
   if (user.exec || user["auth-provider"]) return renewed(askClient(found, acting));
   const cert = await material(
     source,

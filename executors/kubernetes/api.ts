@@ -125,13 +125,13 @@ export class Api {
       response = await fetch(`${this.access.server}${path}${query ? `?${new URLSearchParams(query)}` : ""}`, {
         method,
         client,
-        headers: {
+        headers: this.#headers({
           Accept: "application/json",
           ...(body !== undefined && {
             "Content-Type": method === "PATCH" ? "application/merge-patch+json" : "application/json",
           }),
           ...proof.headers,
-        },
+        }),
         ...(body !== undefined && { body: JSON.stringify(body) }),
         ...(signal && { signal }),
       });
@@ -145,6 +145,13 @@ export class Api {
       return await this.#request(call, signal, streams, true);
     }
     throw refusal(response, text);
+  }
+
+  #headers(headers: Readonly<Record<string, string>>): [string, string][] {
+    return [
+      ...Object.entries(headers),
+      ...this.access.groups.map((group): [string, string] => ["Impersonate-Group", group]),
+    ];
   }
 
   /**
@@ -169,7 +176,7 @@ export class Api {
     const proof = await this.access.proof();
     const socket = new WebSocket(`${this.access.server.replace(/^http/, "ws")}${path}?${query}`, {
       protocols: ["v5.channel.k8s.io"],
-      headers: { ...proof.headers },
+      headers: this.#headers(proof.headers),
       client: this.#client(proof, true),
     });
     socket.binaryType = "arraybuffer";
