@@ -480,24 +480,3 @@ faultTest(
     for (const each of [attempt, second]) await executor.forget(each);
   },
 );
-
-faultTest("kubernetesExecutor() tells a node that is lost, which is nobody's fault", async (place) => {
-  const gone = ["unreachable", "not-ready"].map((taint) => ({
-    key: `node.kubernetes.io/${taint}`,
-    operator: "Exists",
-    effect: "NoExecute",
-    tolerationSeconds: 0,
-  } as const));
-  const { executor } = await opened(place, { tolerations: gone });
-  await executor.start(attempt, work("echo up; sleep 600"), { quota: {} });
-  const log = (await executor.logs(attempt, { follow: true })).getReader();
-  assert.equal(new TextDecoder().decode((await log.read()).value), "up\n");
-  await log.cancel();
-  place.stack.defer(() => fault("start", "kubelet"));
-  await fault("stop", "kubelet", "-KILL");
-  const status = await executor.wait(attempt);
-  assert(status.state === "finished" && status.infrastructure, JSON.stringify(status));
-  assert.match(status.reason!, /its node was lost/);
-  await executor.forget(attempt);
-  assert.deepEqual(await Array.fromAsync(executor.list()), []);
-});
