@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { systemClock, unless, within } from "../core/clock.ts";
 import type { Key } from "../core/key.ts";
 import type { KeyFeed } from "../tasks/runner.ts";
 
@@ -60,7 +61,7 @@ export class Feed {
         if (this.#coming === coming) this.#coming = undefined;
       };
       coming.then(over, over);
-      await within(coming, waitMs, signal);
+      await within(systemClock, waitMs, signal, (over) => unless(over, coming));
     }
     const keys = this.#keys.slice(at, at + MOST);
     const next = at + keys.length;
@@ -91,20 +92,4 @@ export class Feed {
       throw error;
     }
   }
-}
-
-/** Waits for something, but not for ever. */
-function within(coming: Promise<void>, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (then: () => void): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
-      then();
-    };
-    const onAbort = (): void => settle(() => reject(signal.reason));
-    const timer = setTimeout(() => settle(resolve), ms);
-    coming.then(() => settle(resolve), (reason) => settle(() => reject(reason)));
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-  });
 }

@@ -5,7 +5,7 @@
  */
 import { StopError } from "../../core/attempt.ts";
 import { DatataskError, type ErrorCode, RepositoryError } from "../../core/errors.ts";
-import { backoff } from "./backoff.ts";
+import { type Backoff, backoff } from "./backoff.ts";
 import type { CarriedAgent } from "./context.ts";
 
 /** How many requests that end by themselves are under way at once. */
@@ -22,6 +22,9 @@ const REFUSED: Readonly<Record<number, ErrorCode>> = {
   422: "invalid-value",
 };
 
+/** Why an answer does not come to its end. */
+export const CUT = "the connection was cut in the middle of the answer";
+
 /** Answers that say that nothing is granted any more. */
 const OVER: ReadonlySet<number> = new Set([401, 410]);
 
@@ -36,6 +39,9 @@ export interface Request {
   readonly doing: string;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Waits before another try, longer each time: told why the last one has failed, and how long to wait at the least, in milliseconds. */
+export type Patience = (why: string, after?: number) => Promise<void>;
 
 /** The agent, as a body's links see it. */
 export class AgentClient {
@@ -77,17 +83,28 @@ export class AgentClient {
    * @throws {DatataskError} When the agent refuses, or does not answer for too long.
    */
   async ask(path: string, request: Request): Promise<Response> {
-    const pauses = backoff(this.#told.patienceMs);
+    const wait = this.patience(request);
     for (;;) {
       const outcome = await this.#once(path, request);
       if (outcome instanceof Response) return outcome;
-      const { why, after } = outcome;
-      const waited = await pauses.pause(after, request.signal ?? this.signal);
-      if (waited === undefined) {
-        throw this.#fail(`Cannot ${request.doing}: ${why}, for ${pauses.seconds} seconds`);
-      }
-      if (waited.long) console.error(`datatask: cannot ${request.doing} yet: ${why}; trying again`);
+      await wait(outcome.why, outcome.after);
     }
+  }
+
+  /**
+   * How to be patient with something: from the first failure on.
+   *
+   * @param request What is asked for.
+   * @returns What waits before another try; it throws when patience is over.
+   */
+  patience({ doing, signal = this.signal }: Pick<Request, "doing" | "signal">): Patience {
+    let pauses: Backoff | undefined;
+    return async (why, after) => {
+      pauses ??= backoff(this.#told.patienceMs);
+      const waited = await pauses.pause(after, signal);
+      if (waited === undefined) throw this.#fail(`Cannot ${doing}: ${why}, for ${pauses.seconds} seconds`);
+      if (waited.long) console.error(`datatask: cannot ${doing} yet: ${why}; trying again`);
+    };
   }
 
   /**
@@ -103,6 +120,7 @@ export class AgentClient {
   ): Promise<{ readonly status: number; readonly headers: Headers; readonly text: string }> {
     if (this.#running >= WIDTH) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running++;
+    const wait = this.patience(request);
     try {
       for (;;) {
         const { status, headers, body } = await this.ask(path, request);
@@ -111,6 +129,7 @@ export class AgentClient {
         } catch (error) {
           // It broke off in the middle of the answer: whatever was asked for can be asked for again.
           if (!isCut(error)) throw error;
+          await wait(CUT);
         }
       }
     } finally {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sleep, systemClock } from "../../core/clock.ts";
 
 /** The first pause and the longest, in milliseconds. */
 const FIRST = 250;
@@ -47,18 +48,7 @@ export function backoff(patienceMs: number): Backoff {
       if (spent() >= patienceMs) return undefined;
       const ms = Math.max(next * (0.5 + Math.random() / 2), Math.min(leastMs, LONGEST));
       next = Math.min(next * 2, LONGEST);
-      await new Promise<void>((resolve, reject) => {
-        const onAbort = (): void => {
-          clearTimeout(timer);
-          reject(signal.reason);
-        };
-        const timer = setTimeout(() => {
-          signal.removeEventListener("abort", onAbort);
-          resolve();
-        }, ms);
-        if (signal.aborted) return onAbort();
-        signal.addEventListener("abort", onAbort, { once: true });
-      });
+      await sleep(systemClock, ms, signal);
       const long = !told && spent() >= LONG;
       told ||= long;
       return { long };

@@ -7,7 +7,7 @@ import { type Bytes, concat } from "../../core/bytes.ts";
 import { RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 import type { BlobDriver, OperationOptions } from "../../repositories/driver.ts";
-import { type AgentClient, isCut } from "./agent.ts";
+import { type AgentClient, CUT, isCut, type Patience } from "./agent.ts";
 
 /** A stream that was cut, and cannot be gone on with. */
 class Broken extends Error {}
@@ -34,7 +34,7 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
       await response.body?.cancel();
       return undefined;
     }
-    return resumed(response, async (at, tag) => {
+    return resumed(response, () => agent.patience({ doing, signal }), async (at, tag) => {
       const headers = { Range: `bytes=${at}-`, "If-Range": tag };
       const answer = await agent.ask(path, { doing, signal, headers, accept: [404, 416] });
       if (answer.headers.get("content-range")?.startsWith(`bytes ${at}-`)) return answer;
@@ -56,6 +56,7 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
     async *keys({ signal } = {}) {
       const doing = `list ${name}`;
       const seen = new Set<string>();
+      const wait = agent.patience({ doing, signal });
       for (;;) {
         const { body } = await agent.ask(`/keys/${part}`, { doing, signal });
         try {
@@ -68,6 +69,7 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
         } catch (error) {
           // A listing has no order in which it could go on: it begins anew.
           if (!isCut(error)) throw error;
+          await wait(CUT);
         }
       }
     },
@@ -82,6 +84,7 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
     },
     read,
     async readBytes(key, options) {
+      const wait = agent.patience({ doing: `read "${key}" of ${name}`, signal: options?.signal });
       for (;;) {
         const stream = await read(key, options);
         if (stream === undefined) return undefined;
@@ -90,6 +93,7 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
         } catch (error) {
           // Nothing of it was used: it is read again from its beginning.
           if (!(error instanceof RepositoryError && error.cause instanceof Broken)) throw error;
+          await wait(CUT);
         }
       }
     },
@@ -97,13 +101,15 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
     delete: () => Promise.reject(new Error("It is there to be read")),
   };
 
-  /** The body of an answer, gone on with as often as it is cut. */
+  /** The body of an answer, gone on with as often as it is cut; with patience that begins anew whenever something has come. */
   function resumed(
     first: Response,
+    patience: () => Patience,
     again: (at: number, tag: string) => Promise<Response>,
   ): ReadableStream<Bytes> {
     const tag = first.headers.get("etag");
     let at = 0;
+    let wait: Patience | undefined;
     let reader = first.body!.getReader();
     return new ReadableStream<Bytes>({
       async pull(controller) {
@@ -112,9 +118,11 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
             const { done, value } = await reader.read();
             if (done) return controller.close();
             at += value.length;
+            wait = undefined;
             return controller.enqueue(value);
           } catch (error) {
             if (!isCut(error)) throw error;
+            await (wait ??= patience())(CUT);
             reader = (await goOn(error)).body!.getReader();
           }
         }
