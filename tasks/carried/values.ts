@@ -35,8 +35,10 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
       return undefined;
     }
     return resumed(response, () => agent.patience({ doing, signal }), async (at, tag) => {
-      const headers = { Range: `bytes=${at}-`, "If-Range": tag };
+      const headers = tag === null ? {} : { Range: `bytes=${at}-`, "If-Range": tag };
       const answer = await agent.ask(path, { doing, signal, headers, accept: [404, 416] });
+      // Of what nothing was used yet, any version will do.
+      if (at === 0 && answer.ok) return answer;
       if (answer.headers.get("content-range")?.startsWith(`bytes ${at}-`)) return answer;
       await answer.body?.cancel();
       throw new Broken();
@@ -105,9 +107,9 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
   function resumed(
     first: Response,
     patience: () => Patience,
-    again: (at: number, tag: string) => Promise<Response>,
+    again: (at: number, tag: string | null) => Promise<Response>,
   ): ReadableStream<Bytes> {
-    const tag = first.headers.get("etag");
+    let tag = first.headers.get("etag");
     let at = 0;
     let wait: Patience | undefined;
     let reader = first.body!.getReader();
@@ -132,8 +134,10 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
 
     async function goOn(cut: unknown): Promise<Response> {
       try {
-        if (tag === null) throw new Broken((cut as Error).message);
-        return await again(at, tag);
+        if (tag === null && at > 0) throw new Broken((cut as Error).message);
+        const answer = await again(at, tag);
+        tag = answer.headers.get("etag");
+        return answer;
       } catch (error) {
         if (!(error instanceof Broken)) throw error;
         throw new RepositoryError(

@@ -65,6 +65,19 @@ Deno.test("A value that is cut is gone on with where it was cut", async () => {
   assert.deepEqual(await bytesOf(await pages.open("one")), LARGE);
 });
 
+Deno.test("A value that is cut again and again, and of which nothing comes, is waited for as long as there is patience", async () => {
+  await using bench = new Bench(1000);
+  const pages = bench.bind<BoundBlobLookup>("lookup");
+  bench.server.put("pages/one", LARGE);
+  bench.server.faults.set("GET /in/pages/one", Array.from({ length: 1000 }, () => ({ cut: 0 })));
+  await assert.rejects(async () => await bytesOf(await pages.open("one")), {
+    code: "unavailable",
+    message: /^Cannot read "one" of pages: .+, for \d+ seconds$/,
+  });
+  const { length } = bench.server.requests;
+  assert(length > 1 && length < 20, `it was asked for ${length} times`);
+});
+
 Deno.test("Two versions of a value are never mixed", async () => {
   await using bench = new Bench();
   const pages = bench.bind<BoundBlobLookup>("lookup");

@@ -480,3 +480,27 @@ faultTest(
     for (const each of [attempt, second]) await executor.forget(each);
   },
 );
+
+faultTest("kubernetesExecutor() tells a node that is lost, which is nobody's fault", async (place) => {
+  const { cluster, stack } = place;
+  const { executor } = await opened(place);
+  await executor.start(attempt, work("echo up; sleep 600"), { quota: {} });
+  const log = (await executor.logs(attempt, { follow: true })).getReader();
+  assert.equal(new TextDecoder().decode((await log.read()).value), "up\n");
+  await log.cancel();
+  const [node] = await cluster.list("/api/v1/nodes");
+  const taint = async (taints: readonly unknown[]): Promise<void> => {
+    const path = `/api/v1/nodes/${node!.metadata.name}`;
+    await cluster.call("PATCH", path, { spec: { taints } }, "application/merge-patch+json");
+  };
+  stack.defer(() => fault("start", "kubelet"));
+  await fault("stop", "kubelet", "-KILL");
+  // A cluster takes nothing away from its nodes when all of them are lost, and this one has only one: so it is told that the node is.
+  stack.defer(() => taint([]));
+  await taint([{ key: "test/lost", effect: "NoExecute" }]);
+  const status = await executor.wait(attempt);
+  assert(status.state === "finished" && status.infrastructure, JSON.stringify(status));
+  assert.match(status.reason!, /its node was lost/);
+  await executor.forget(attempt);
+  assert.deepEqual(await Array.fromAsync(executor.list()), []);
+});
