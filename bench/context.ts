@@ -1,9 +1,10 @@
 /**
- * What a runner is told of an attempt that nobody watches.
+ * What runners and executors are told of an attempt that nobody watches.
  *
  * @module
  */
 import { systemClock } from "../core/clock.ts";
+import type { ContainerWork } from "../executors/container_work.ts";
 import type { RunContext } from "../tasks/runner.ts";
 
 /** The context of any attempt of a task without streaming inputs. */
@@ -20,3 +21,8 @@ export const UNWATCHED: RunContext = {
   },
   clock: systemClock,
 };
+
+/** Work of a container that does nothing. */
+export function idleContainer(image: string, script = ":"): ContainerWork {
+  return { kind: "container", image, script, environment: {}, mergeStderr: true, notes: {} };
+}

@@ -9,7 +9,7 @@ import { dockerode } from "../deps/dockerode.ts";
 import { dockerExecutor } from "../executors/docker/mod.ts";
 import { MemoryMetadataRepository } from "../repositories/memory.ts";
 import { containerTask } from "../tasks/container.ts";
-import { UNWATCHED } from "./context.ts";
+import { idleContainer, UNWATCHED } from "./context.ts";
 import { inRounds } from "./rounds.ts";
 
 const socket = Deno.env.get("DOCKER_SOCKET");
@@ -59,15 +59,7 @@ const ways = {
   },
   async "dockerExecutor"() {
     const attempt = fresh();
-    const work = {
-      kind: "container",
-      image,
-      script: SCRIPT,
-      environment: {},
-      mergeStderr: true,
-      notes: {},
-    } as const;
-    await executor.start(attempt, { ...work, network: "none" }, { quota: {} });
+    await executor.start(attempt, { ...idleContainer(image, SCRIPT), network: "none" }, { quota: {} });
     await executor.wait(attempt);
     await executor.forget(attempt);
   },

@@ -9,6 +9,7 @@ import { accessOf } from "../executors/kubernetes/access.ts";
 import { Api } from "../executors/kubernetes/api.ts";
 import { findCluster } from "../executors/kubernetes/kubeconfig.ts";
 import { kubernetesExecutor } from "../executors/kubernetes/mod.ts";
+import { idleContainer } from "./context.ts";
 import { figure, say } from "./figure.ts";
 import { inRounds } from "./rounds.ts";
 
@@ -46,15 +47,7 @@ const ways = {
   },
   async "kubernetesExecutor"() {
     const attempt = { task: "bench", job: `job-${next++}`, replica: 0, attempt: 1 };
-    const work = {
-      kind: "container",
-      image,
-      script: ":",
-      environment: {},
-      mergeStderr: true,
-      notes: {},
-    } as const;
-    await executor.start(attempt, work, { quota: {} });
+    await executor.start(attempt, idleContainer(image), { quota: {} });
     await executor.wait(attempt);
     await executor.forget(attempt);
   },

@@ -5,6 +5,7 @@
  * @module
  */
 import { kubernetesExecutor } from "../executors/kubernetes/mod.ts";
+import { idleContainer } from "./context.ts";
 import { figure, say } from "./figure.ts";
 
 const kubeconfig = Deno.env.get("KUBERNETES_TEST_CONFIG");
@@ -38,15 +39,7 @@ const begun = performance.now();
 const aborter = new AbortController();
 const waits: Promise<unknown>[] = [];
 await Promise.all(attempts.map(async (attempt) => {
-  const work = {
-    kind: "container",
-    image,
-    script: ":",
-    environment: {},
-    mergeStderr: true,
-    notes: {},
-  } as const;
-  await executor.start(attempt, work, { quota: {} });
+  await executor.start(attempt, idleContainer(image), { quota: {} });
   waits.push(executor.wait(attempt, { signal: aborter.signal }).catch(() => {}));
 }));
 const seconds = (performance.now() - begun) / 1000;

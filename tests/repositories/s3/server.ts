@@ -5,7 +5,7 @@
  */
 import { type S3BucketOptions, s3Driver } from "../../../repositories/s3/driver.ts";
 import { makeClient, type S3ClientOptions } from "../../../repositories/s3/client.ts";
-import type { BlobDriver } from "../../../repositories/driver.ts";
+import type { BlobDriver, KeyDriver } from "../../../repositories/driver.ts";
 import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
@@ -15,6 +15,7 @@ import {
   type S3Client,
 } from "../../../deps/aws_s3.ts";
 import { needs } from "../../../testing/needs.ts";
+import type { Harness } from "../../../testing/suite.ts";
 
 const service = needs("s3");
 
@@ -57,6 +58,49 @@ export async function driver(
 ): Promise<BlobDriver> {
   const s3 = client(stack);
   return s3Driver(s3, { bucket: BUCKET, prefix: await place(stack, s3), ...options });
+}
+
+/** A server, and how a client gets at it. */
+export interface Server {
+  /** Whether it is there. */
+  readonly available: boolean;
+  /** Makes a client. */
+  client(stack: AsyncDisposableStack): S3Client;
+}
+
+/** No layer. */
+export const plain = (blobs: BlobDriver): BlobDriver => blobs;
+
+/** How a suite gets at a store in a place of its own, under some layer, and at a second client over it. */
+export function inBucket<D extends KeyDriver>(
+  over: (blobs: BlobDriver) => D,
+  options: Partial<S3BucketOptions> = {},
+  many = 2_500,
+  server: Server = { available, client },
+): Harness<D> {
+  const prefixes = new WeakMap<D, string>();
+  const driverOf = (s3: S3Client, prefix: string): D =>
+    over(s3Driver(s3, { bucket: BUCKET, ...options, prefix }));
+  return {
+    many,
+    async make(stack) {
+      const s3 = server.client(stack);
+      const prefix = await place(stack, s3) + (options.prefix ?? "");
+      const made = driverOf(s3, prefix);
+      prefixes.set(made, prefix);
+      return made;
+    },
+    reopen: (driver, stack) => driverOf(server.client(stack), prefixes.get(driver)!),
+    // The SDK watches its connections by timers of its own, which outlive a request that was called off by up to a second.
+    test: (name, fn, ignored) =>
+      Deno.test({
+        name,
+        fn,
+        ignore: !server.available || ignored !== undefined,
+        sanitizeOps: false,
+        sanitizeResources: false,
+      }),
+  };
 }
 
 /** Uploads that were begun and not ended. */

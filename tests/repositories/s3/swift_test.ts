@@ -1,12 +1,10 @@
 /** The same driver over a store of another dialect: Swift knows no writes on a condition, and wants Content-MD5 with deletions of many. */
 import assert from "node:assert/strict";
-import type { BlobDriver } from "../../../repositories/driver.ts";
 import { S3BucketRepository } from "../../../repositories/s3/bucket.ts";
-import { s3Driver } from "../../../repositories/s3/driver.ts";
 import { JsonMetadataRepository } from "../../../repositories/yaml.ts";
 import { testBlobDriver } from "../../../testing/blob_suite.ts";
 import { needs } from "../../../testing/needs.ts";
-import { BUCKET, client, place, uploadsUnder } from "./server.ts";
+import { BUCKET, client, inBucket, place, plain, uploadsUnder } from "./server.ts";
 
 const service = needs("swift");
 const server = {
@@ -17,33 +15,13 @@ const server = {
   },
 };
 
-const prefixes = new WeakMap<BlobDriver, string>();
 // Listings of Swift are late under load.
 testBlobDriver("s3Driver() over Swift", {
-  many: 1_100,
+  ...inBucket(plain, { consistentListing: false }, 1_100, {
+    available: service.available,
+    client: (stack) => client(stack, server),
+  }),
   huge: 2 ** 30 + 1,
-  async make(stack) {
-    const s3 = client(stack, server);
-    const prefix = await place(stack, s3);
-    const made = s3Driver(s3, { bucket: BUCKET, prefix, consistentListing: false });
-    prefixes.set(made, prefix);
-    return made;
-  },
-  reopen: (driver, stack) =>
-    s3Driver(client(stack, server), {
-      bucket: BUCKET,
-      prefix: prefixes.get(driver)!,
-      consistentListing: false,
-    }),
-  // The SDK watches its connections by timers of its own, which outlive a request that was called off by up to a second.
-  test: (name, fn, ignored) =>
-    Deno.test({
-      name,
-      fn,
-      ignore: !service.available || ignored !== undefined,
-      sanitizeOps: false,
-      sanitizeResources: false,
-    }),
 });
 
 Deno.test({

@@ -1,12 +1,10 @@
 /** The same driver where the bucket is in the host of the address: `http://datatask-tests.localhost:…/<key>`. */
 import assert from "node:assert/strict";
-import type { BlobDriver } from "../../../repositories/driver.ts";
-import { s3Driver } from "../../../repositories/s3/driver.ts";
 import { S3BucketRepository } from "../../../repositories/s3/bucket.ts";
 import type { S3Client } from "../../../deps/aws_s3.ts";
 import { testBlobDriver } from "../../../testing/blob_suite.ts";
 import { needs } from "../../../testing/needs.ts";
-import { BUCKET, client, endpoint, place, s3Test } from "./server.ts";
+import { BUCKET, client, endpoint, inBucket, place, plain, s3Test } from "./server.ts";
 
 const service = needs("s3-domain");
 
@@ -27,27 +25,10 @@ function byHost(stack: AsyncDisposableStack, hosts = new Set<string>()): S3Clien
   return s3;
 }
 
-const prefixes = new WeakMap<BlobDriver, string>();
-testBlobDriver("s3Driver() with the bucket as a host", {
-  many: 1_100,
-  async make(stack) {
-    const s3 = byHost(stack);
-    const prefix = await place(stack, s3);
-    const made = s3Driver(s3, { bucket: BUCKET, prefix });
-    prefixes.set(made, prefix);
-    return made;
-  },
-  reopen: (driver, stack) => s3Driver(byHost(stack), { bucket: BUCKET, prefix: prefixes.get(driver)! }),
-  // The SDK watches its connections by timers of its own, which outlive a request that was called off by up to a second.
-  test: (name, fn, ignored) =>
-    Deno.test({
-      name,
-      fn,
-      ignore: !service.available || ignored !== undefined,
-      sanitizeOps: false,
-      sanitizeResources: false,
-    }),
-});
+testBlobDriver(
+  "s3Driver() with the bucket as a host",
+  inBucket(plain, {}, 1_100, { available: service.available, client: (stack) => byHost(stack) }),
+);
 
 Deno.test({
   name: "S3BucketRepository asks the host of its bucket for everything, also in parts and for many",
