@@ -171,8 +171,12 @@ export async function spreadStatus(
 }
 
 function reasonOf(pod: Pod, identity: Identity): string | undefined {
-  const main = pod.status?.containerStatuses?.find(({ name }) => name === identity.container)?.state;
-  if (main?.waiting?.reason === "CrashLoopBackOff") return "its script ends again and again, see its log";
+  const main = pod.status?.containerStatuses?.find(({ name }) => name === identity.container);
+  // Until it is begun anew, a node says that it is held back, or only how it has ended.
+  const again = main?.state?.terminated !== undefined && (main.restartCount ?? 0) > 0;
+  if (again || main?.state?.waiting?.reason === "CrashLoopBackOff") {
+    return "its script ends again and again, see its log";
+  }
   const { status } = judge(pod, { ...identity, everywhere: false }, true);
   return status.state === "running" ? status.waiting : status.reason;
 }

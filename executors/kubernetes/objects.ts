@@ -8,6 +8,8 @@ import type { Thing } from "./watch.ts";
 /** What happened to a container. */
 export interface ContainerStatus {
   readonly name: string;
+  /** How often it was begun anew. */
+  readonly restartCount?: number;
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string };
     readonly running?: { readonly startedAt?: string };
