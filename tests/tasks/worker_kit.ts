@@ -128,10 +128,10 @@ export class Worker implements AsyncDisposable {
     }).spawn();
   }
 
-  /** The pid of the user's script, once it runs. */
-  async childPid(): Promise<number> {
+  /** The pid of the user's script, once it runs, with its values in a folder. */
+  async childPid(folder = this.folder): Promise<number> {
     for (;;) {
-      const text = await Deno.readTextFile(`${this.folder}/.worker/child`).catch(() => "");
+      const text = await Deno.readTextFile(`${folder}/.worker/child`).catch(() => "");
       if (text.endsWith("\n")) return Number(text);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

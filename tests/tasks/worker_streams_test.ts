@@ -215,11 +215,11 @@ each("leaves no process behind when it is killed, whatever it is doing", async (
     const ended = endOf(child);
     await child.stdin.close();
     await until("it has come so far", when);
+    // The script itself is ended by whoever ends the session: here by this test, which has to know it.
+    const script = await worker.childPid(job.folder);
     child.kill("SIGKILL");
     await child.status;
-    // The script itself is ended by whoever ends the session: here by this test.
-    const script = await Deno.readTextFile(`${job.folder}/.worker/child`).catch(() => "");
-    if (script !== "") Deno.kill(Number(script), "SIGKILL");
+    Deno.kill(script, "SIGKILL");
     await until("no process is left", () => worker.processes().length === 0);
     await ended;
   };
