@@ -124,13 +124,13 @@ export class Cluster implements Disposable {
   }
 
   /**
-   * Makes an account that may do in its namespace what is said, and no more.
+   * Makes a service account that may do in its namespace what is said, and no more.
    *
    * @param namespace Which.
    * @param rules As a Role has them.
-   * @returns The text of its kubeconfig.
+   * @returns Its name.
    */
-  async account(
+  async serviceAccount(
     namespace: string,
     rules: readonly Readonly<Record<string, readonly string[]>>[],
   ): Promise<string> {
@@ -143,6 +143,21 @@ export class Cluster implements Disposable {
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name },
       subjects: [{ kind: "ServiceAccount", name, namespace }],
     });
+    return name;
+  }
+
+  /**
+   * Makes a user that may do in its namespace what is said, and no more.
+   *
+   * @param namespace Which.
+   * @param rules As a Role has them.
+   * @returns The text of its kubeconfig.
+   */
+  async account(
+    namespace: string,
+    rules: readonly Readonly<Record<string, readonly string[]>>[],
+  ): Promise<string> {
+    const name = await this.serviceAccount(namespace, rules);
     const { status } = await this.call(
       "POST",
       `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`,

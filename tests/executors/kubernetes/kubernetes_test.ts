@@ -4,6 +4,7 @@ import type { Quota } from "../../../core/quota.ts";
 import type { ContainerWork } from "../../../executors/container_work.ts";
 import type { RunStatus } from "../../../executors/executor.ts";
 import { clusterTest, fault, faultTest, image, type Place } from "./cluster.ts";
+import { documentedRole } from "./documented.ts";
 import { opened, type PodExecutor, things, work } from "./kit.ts";
 import { kubernetesExecutor, type PodManifest } from "../../../executors/kubernetes/mod.ts";
 import { refuses } from "../../kit/refuses.ts";
@@ -347,17 +348,6 @@ test("says when the beginning of a log is gone, and gives the rest", async (plac
   await executor.forget(attempt);
 });
 
-const roles = Deno.readTextFileSync(new URL("../../../docs/kubernetes.md", import.meta.url));
-/** The rules of docs/kubernetes.md. */
-function documented(): Readonly<Record<string, readonly string[]>>[] {
-  const yaml = /## The least role\s+```yaml\n([\s\S]*?)```/.exec(roles)![1]!;
-  return [...yaml.matchAll(/resources: \[(.*?)\]\n\s+verbs: \[(.*?)\]/g)].map(([, resources, verbs]) => ({
-    apiGroups: [""],
-    resources: resources!.split(", "),
-    verbs: verbs!.split(", "),
-  }));
-}
-
 async function account(
   place: Place,
   rules: readonly Readonly<Record<string, readonly string[]>>[],
@@ -369,7 +359,7 @@ async function account(
 }
 
 clusterTest("kubernetesExecutor() needs no more than the role in docs/kubernetes.md", async (place) => {
-  const rules = documented();
+  const rules = documentedRole();
   assert.equal(rules.length, 4);
   const { executor } = await opened(place, { kubeconfig: await account(place, rules) });
   assert.deepEqual(await executor.probe(), { healthy: true });
@@ -401,7 +391,7 @@ clusterTest("kubernetesExecutor() needs no more than the role in docs/kubernetes
 clusterTest("kubernetesExecutor() says who may not, and where nothing is", async (place) => {
   const state = await Deno.makeTempDir();
   place.stack.defer(() => Deno.remove(state, { recursive: true }));
-  const text = await place.cluster.account(place.namespace, documented());
+  const text = await place.cluster.account(place.namespace, documentedRole());
   const open = async (change: (text: string) => string, options = {}): Promise<void> => {
     await Deno.writeTextFile(`${state}/config`, change(text));
     const executor = kubernetesExecutor({ kubeconfig: `${state}/config`, ...options });
