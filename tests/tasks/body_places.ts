@@ -57,7 +57,7 @@ function denoMounts(): readonly ContainerMount[] {
 }
 
 /** Processes of this machine. */
-export const locally: BodyPlace = {
+const locally: BodyPlace = {
   name: "locally",
   there: true,
   agent: {},
@@ -65,7 +65,7 @@ export const locally: BodyPlace = {
 };
 
 /** A host over SSH. */
-export const overSsh: BodyPlace = {
+const overSsh: BodyPlace = {
   name: "over SSH",
   there: available,
   agent: {},
@@ -74,6 +74,15 @@ export const overSsh: BodyPlace = {
     deno: Deno.realPathSync(Deno.execPath()),
   }),
 };
+
+/** Pods of a namespace. */
+export function inPods(namespace: string): Where {
+  return {
+    executor: kubernetesExecutor(optionsOf({ namespace })),
+    image: kubernetes.denoImage,
+    quota: { cpu: "100m", memory: "300Mi" },
+  };
+}
 
 /** Where a body becomes a script. */
 export const CARRIED: readonly BodyPlace[] = [
@@ -89,11 +98,7 @@ export const CARRIED: readonly BodyPlace[] = [
     name: "on Kubernetes",
     there: kubernetes.available,
     agent: { hostname: kubernetes.hostAddress },
-    where: async (_, stack) => ({
-      executor: kubernetesExecutor(optionsOf(await kubernetes.taken(stack))),
-      image: kubernetes.denoImage,
-      quota: { cpu: "100m", memory: "300Mi" },
-    }),
+    where: async (_, stack) => inPods((await kubernetes.taken(stack)).namespace),
   },
 ];
 

@@ -13,8 +13,14 @@ import {
   YamlMetadataRepository,
 } from "../../mod.ts";
 import { countLinks } from "./bodies/links.ts";
-import { locally, overSsh } from "./body_places.ts";
+import { CARRIED, inPods } from "./body_places.ts";
 import type { Place } from "../executors/ssh/server.ts";
+
+/** Where the reader runs: the name of a place, and the namespace of its pods. */
+export interface At {
+  readonly place: string;
+  readonly namespace?: string;
+}
 
 /** How many chapters a book has. */
 export const CHAPTERS = 12;
@@ -23,10 +29,11 @@ export const CHAPTERS = 12;
  * The pipeline: one task writes chapters, slowly and in the coordinator; another reads them elsewhere, and publishes a page for each.
  *
  * @param dir Where all lies.
- * @param ssh Whether the reader runs over SSH.
+ * @param at Where the reader runs.
  * @returns The pipeline, and what it writes.
  */
-export function chaptersOf(dir: string, ssh: boolean) {
+export function chaptersOf(dir: string, { place, namespace }: At) {
+  const { agent, where } = CARRIED.find(({ name }) => name === place)!;
   const books = new FileRepository(`${dir}/books`);
   const chapters = new FileRepository(`${dir}/chapters`);
   const stores = {
@@ -50,22 +57,25 @@ export function chaptersOf(dir: string, ssh: boolean) {
   const options = {
     done: YamlMetadataRepository.files(`${dir}/count-done`),
     links: countLinks(stores),
-    ...(ssh ? overSsh : locally).where(
-      { root: `${dir}/root` } as Place,
-      new AsyncDisposableStack(),
-    ) as object,
+    ...(namespace !== undefined
+      ? inPods(namespace)
+      : where({ root: `${dir}/root` } as Place, new AsyncDisposableStack()) as object),
   };
   const count = functionTask(
     "count",
     options,
     moduleBody<typeof import("./bodies/count.ts")>(import.meta.resolve("./bodies/count.ts")),
   );
-  return { ...stores, count, pipeline: new Pipeline({ tasks: [write, count], state: `${dir}/state` }) };
+  return {
+    ...stores,
+    count,
+    pipeline: new Pipeline({ tasks: [write, count], state: `${dir}/state`, agent }),
+  };
 }
 
 if (import.meta.main) {
-  const [dir, where] = Deno.args as [string, string];
-  const run = chaptersOf(dir, where === "over SSH").pipeline.run();
+  const [dir, at] = Deno.args as [string, string];
+  const run = chaptersOf(dir, JSON.parse(at)).pipeline.run();
   for await (const event of run) {
     if (event.type === "started" && event.attempt.task === "count") console.log("begun");
   }

@@ -1,9 +1,11 @@
 /** Kills coordinators while a body elsewhere reads a stream and publishes items, and sees that the next one brings all to its end. */
 import assert from "node:assert/strict";
 import { killCoordinator } from "../executors/children.ts";
-import { available } from "../executors/ssh/server.ts";
+import { taken } from "../executors/kubernetes/cluster.ts";
+import { things } from "../executors/kubernetes/kit.ts";
 import { runAll } from "../pipeline/kit.ts";
-import { CHAPTERS, chaptersOf } from "./carried_coordinator.ts";
+import { CARRIED } from "./body_places.ts";
+import { type At, CHAPTERS, chaptersOf } from "./carried_coordinator.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 3);
@@ -13,14 +15,14 @@ const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 3);
  *
  * @returns Whether it was on its way still.
  */
-async function survives(where: string, ms: number): Promise<boolean> {
+async function survives(at: At, ms: number): Promise<boolean> {
   const dir = await Deno.makeTempDir();
   try {
-    const { books, words, pages, marks, sums, count, pipeline } = chaptersOf(dir, where === "over SSH");
+    const { books, words, pages, marks, sums, count, pipeline } = chaptersOf(dir, at);
     await books.put("emma", "chapter");
     await words.put("word", "of");
     const program = new URL("carried_coordinator.ts", import.meta.url);
-    const killed = await killCoordinator(program, [dir, where], ms);
+    const killed = await killCoordinator(program, [dir, JSON.stringify(at)], ms);
     const { summary, events } = await runAll(pipeline);
     const told = JSON.stringify(events);
     assert.deepEqual([summary.failed, summary.stuck], [0, 0], told);
@@ -35,17 +37,24 @@ async function survives(where: string, ms: number): Promise<boolean> {
   }
 }
 
-for (const where of ["locally", "over SSH"]) {
+/** How long a round takes about where nobody is killed, in milliseconds: a kill may come anywhere in it. */
+const whole = (place: string): number => place === "on Kubernetes" ? 4500 : 1500;
+
+for (const { name: place, there } of CARRIED) {
   Deno.test({
     name:
-      `a streaming body ${where} goes on with the next coordinator, and nothing is lost or done twice, ${KILLS} times`,
-    ignore: where === "over SSH" && !available,
+      `a streaming body ${place} goes on with the next coordinator, and nothing is lost or done twice, ${KILLS} times`,
+    ignore: !there,
     async fn() {
+      await using stack = new AsyncDisposableStack();
+      const pods = place === "on Kubernetes" ? await taken(stack) : undefined;
+      const at = pods ? { place, namespace: pods.namespace } : { place };
       let killed = 0;
       for (let round = 0; round < KILLS; round++) {
-        if (await survives(where, (round % 3) * 500 + Math.random() * 500)) killed++;
+        if (await survives(at, ((round % 3) + Math.random()) * whole(place) / 3)) killed++;
       }
       assert(killed > 0, "the coordinator was always over before it was killed");
+      if (pods) assert.deepEqual((await things(pods)).filter((name) => name.startsWith("pods/")), []);
     },
   });
 }
