@@ -54,7 +54,7 @@ export type RunStatus =
   }
   & (
     | {
-      /** It is there. `waiting` says why it has not begun, where it has not. */
+      /** It is there. `waiting` says why it has not begun, where it has not, or does not go on. */
       readonly state: "running";
       readonly waiting?: string | undefined;
     }

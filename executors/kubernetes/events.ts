@@ -27,7 +27,10 @@ const EARLY = 5_000;
 export async function eventOf(api: Api, pod: Pod, signal?: AbortSignal): Promise<string | undefined> {
   const { creationTimestamp, name, uid } = pod.metadata;
   const silent = !pod.status?.containerStatuses?.some(({ state }) => state?.waiting?.message);
-  if (!pod.spec.nodeName || !silent || Date.now() - Date.parse(creationTimestamp) < EARLY) return undefined;
+  if (
+    !pod.spec.nodeName || pod.status?.phase !== "Pending" || !silent ||
+    Date.now() - Date.parse(creationTimestamp) < EARLY
+  ) return undefined;
   try {
     const fieldSelector = `involvedObject.name=${name},involvedObject.uid=${uid},type=Warning`;
     const { items } = await api.call<{ readonly items: readonly Event[] }>({

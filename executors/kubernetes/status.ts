@@ -8,7 +8,7 @@ import { signalName } from "../signals.ts";
 import type { Identity } from "./identity.ts";
 import { imageFault } from "./images.ts";
 import { GATE } from "./manifest.ts";
-import type { ContainerStatus, Pod } from "./objects.ts";
+import type { ContainerStatus, Pod, PodCondition } from "./objects.ts";
 
 /** What is said of a run in every state. */
 export type StatusBase = Pick<RunStatus, "attempt" | "since" | "where" | "notes">;
@@ -71,7 +71,10 @@ export function judge(pod: Pod, identity: Identity, starting: boolean): Judged {
   if (terminated) return finished(endOf(pod, terminated, container), terminated.finishedAt);
   const over = withoutEnd(pod);
   if (over) return finished(over, undefined);
-  if (main?.running) return { status: { ...base, state: "running" }, placed, begun: true };
+  if (main?.running) {
+    const waiting = silent(pod);
+    return { status: { ...base, state: "running", ...(waiting && { waiting }) }, placed, begun: true };
+  }
   const held = pod.spec.schedulingGates?.some(({ name }) => name === GATE);
   if (held && !starting) {
     const reason = "its pod was made and never started: whoever did that was cut off";
@@ -187,6 +190,22 @@ function withoutEnd(pod: Pod): End | undefined {
     type === "DisruptionTarget" && status === "True" && reason === "DeletionByTaintManager"
   );
   return lost ? takenAway(pod) : undefined;
+}
+
+/**
+ * What is to be said of a script that was begun on a node of which nothing is heard.
+ *
+ * Where a node goes silent the cluster says that its pods are not ready, and says no more; a node itself would give a reason. Nothing is taken away from
+ * it as long as no other node answers either.
+ */
+function silent(pod: Pod): string | undefined {
+  const { conditions = [] } = pod.status ?? {};
+  const is = (type: string, value: string): PodCondition | undefined =>
+    conditions.find((each) => each.type === type && each.status === value);
+  const ready = is("Ready", "False");
+  if (!ready || ready.reason || !is("ContainersReady", "True")) return undefined;
+  const { nodeName } = pod.spec;
+  return `its node ${nodeName} does not answer, so that nobody knows how it goes on there; see that the node is up, or take it out of the cluster ("kubectl delete node ${nodeName}"): then the job runs elsewhere`;
 }
 
 /** A pod whose script has not begun. */

@@ -64,6 +64,17 @@ const disruption = (reason: string): Pick<Status, "conditions"> => ({
   conditions: [{ type: "DisruptionTarget", status: "True", reason, message: "said by the cluster" }],
 });
 
+const running: Status = {
+  phase: "Running",
+  containerStatuses: [{ name: "main", state: { running: { startedAt: "2026-01-02T03:04:06Z" } } }],
+};
+
+const condition = (type: string, status: string, reason?: string) => ({
+  type,
+  status,
+  ...(reason && { reason }),
+});
+
 interface Told {
   readonly state: string;
   readonly exitCode?: number;
@@ -76,6 +87,19 @@ interface Told {
 
 const table: readonly (readonly [string, Pod, Told])[] = [
   ["an exit with 0", pod(ended(0, "Completed")), { state: "finished", exitCode: 0 }],
+  [
+    "a node of which nothing is heard",
+    pod({ ...running, conditions: [condition("Ready", "False"), condition("ContainersReady", "True")] }),
+    { state: "running", waiting: /^its node node-1 does not answer.*"kubectl delete node node-1"\)/ },
+  ],
+  [
+    "a container beside the script's that is not ready",
+    pod({
+      ...running,
+      conditions: [condition("Ready", "False", "ContainersNotReady"), condition("ContainersReady", "False")],
+    }),
+    { state: "running" },
+  ],
   ["an exit with a code", pod(ended(7)), { state: "finished", exitCode: 7 }],
   ["a signal", pod(ended(143)), { state: "finished", signal: "SIGTERM" }],
   ["a code that a shell has chosen", pod(ended(143, "Error", "exit 143\n")), {
@@ -295,6 +319,7 @@ for (const [what, it, told] of table) {
     if (reason) assert.match(String(said.reason), reason);
     else assert.equal(said.reason, undefined);
     if (why) assert.match(String(said.waiting), why);
+    else assert.equal(said.waiting, undefined);
   });
 }
 

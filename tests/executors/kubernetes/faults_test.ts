@@ -1,0 +1,43 @@
+/** Pipelines whose jobs run in pods, while the cluster fails. */
+import assert from "node:assert/strict";
+import { containerTask, FileRepository, input, Pipeline, YamlMetadataRepository } from "../../../mod.ts";
+import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
+import { runAll } from "../../pipeline/kit.ts";
+import { until } from "../../kit/waiting.ts";
+import { fault, faultTest, image } from "./cluster.ts";
+import { freshState, optionsOf } from "./kit.ts";
+
+faultTest("a job on a node that is silent says so, and goes on when the node is back", async (place) => {
+  const dir = freshState(place.stack);
+  const texts = new FileRepository(`${dir}/texts`);
+  await texts.put("emma", "");
+  // As two processes have it.
+  const [pipeline, other] = [1, 2].map(() => {
+    const task = containerTask("sleep", {
+      done: YamlMetadataRepository.files(`${dir}/done`),
+      quota: { cpu: 0 },
+      links: { texts: input(texts, { as: "key" }) },
+      executor: kubernetesExecutor(optionsOf(place)),
+      image,
+      script: "sleep 15",
+    });
+    return new Pipeline({ tasks: [task], state: `${dir}/state` });
+  }) as [Pipeline, Pipeline];
+  const told = runAll(pipeline);
+  const running = async () => (await other.status()).tasks[0]!.running[0];
+  await until("it runs", async () => {
+    const run = await running();
+    return run !== undefined && run.waiting === undefined;
+  });
+  place.stack.defer(() => fault("start", "kubelet"));
+  await fault("stop", "kubelet", "-KILL");
+  await until("the node is missed", async () => (await running())?.waiting !== undefined);
+  const { text } = await other.why("sleep", "emma");
+  assert.match(
+    text,
+    /^It is running \(pod \S+ on (\S+)\): its node \1 does not answer, .*"kubectl delete node \1"\): then/,
+  );
+  await fault("start", "kubelet");
+  const { summary, events } = await told;
+  assert.deepEqual([summary.succeeded, summary.started], [1, 1], JSON.stringify(events));
+});
