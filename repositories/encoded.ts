@@ -34,7 +34,7 @@ export function encoded<T = unknown>(blobs: BlobDriver, codec: Codec<T>): Metada
   const name = `${codec.name} in ${blobs.name}`;
   const { beside } = blobs;
   const get = async (key: Key, options?: OperationOptions): Promise<T | undefined> => {
-    const bytes = await readBytes(blobs, key, options);
+    const bytes = await (blobs.readBytes ? blobs.readBytes(key, options) : readStream(blobs, key, options));
     return bytes && decode(codec, bytes, key, name);
   };
   return {
@@ -70,12 +70,11 @@ export function encoded<T = unknown>(blobs: BlobDriver, codec: Codec<T>): Metada
   };
 }
 
-async function readBytes(
+async function readStream(
   blobs: BlobDriver,
   key: Key,
   options?: OperationOptions,
 ): Promise<Bytes | undefined> {
-  if (blobs.readBytes) return await blobs.readBytes(key, options);
   const stream = await blobs.read(key, options);
   return stream && await readAll(stream, options?.signal);
 }

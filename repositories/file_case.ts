@@ -36,6 +36,11 @@ export class CaseGuard {
     }
   }
 
+  /** Whether names are told apart by the file system itself, as far as is known: then there is nothing to guard. */
+  get idle(): boolean {
+    return !this.#insensitive;
+  }
+
   /** Whether a name that is there is really there, in these letters. */
   async holds(name: string): Promise<boolean> {
     return !this.#insensitive || await this.#actual(name) === name;

@@ -124,7 +124,7 @@ export class Folder {
     options?.signal?.throwIfAborted();
     const info = await this.stat(this.path(key));
     if (!info || !(this.#kind === "file" ? info.isFile : info.isDirectory)) return undefined;
-    return await this.cases.holds(key + this.extension) ? info : undefined;
+    return this.cases.idle || await this.cases.holds(key + this.extension) ? info : undefined;
   }
 
   /** The members; an absent folder has none. */

@@ -30,7 +30,7 @@ export class FileWriter {
     options?.signal?.throwIfAborted();
     let taken = false;
     try {
-      await folder.cases.check(key + folder.extension, key, folder.name);
+      if (!folder.cases.idle) await folder.cases.check(key + folder.extension, key, folder.name);
       // Looked at again when the content has been taken; this saves taking it.
       if (options?.ifAbsent && await folder.stat(folder.path(key))) throw folder.taken(key);
       if (options?.ifVersion !== undefined) await folder.checkVersion(key, options);
@@ -65,7 +65,11 @@ export class FileWriter {
     const { files, fsync } = this.#folder;
     if (content instanceof Uint8Array && content.length <= SMALL && !fsync) {
       // A write that fails half-way (a full disk) may have made the file.
-      return await files.writeNew(temp, content).catch((error) => this.#abandon(temp, error));
+      try {
+        return await files.writeNew(temp, content);
+      } catch (error) {
+        await this.#abandon(temp, error);
+      }
     }
     const file = await files.open(temp, { write: true, createNew: true });
     try {
@@ -88,7 +92,7 @@ export class FileWriter {
     } catch (error) {
       await this.#abandon(temp, error);
     }
-    await this.#folder.settle();
+    if (this.#folder.fsync) await this.#folder.settle();
   }
 
   /** Removes what was begun and throws what went wrong. */

@@ -31,7 +31,7 @@ export class MetadataRepository<T = unknown> extends Repository<MetadataDriver<T
       "read",
       key,
       options,
-      async () => (await this.admits(key, options)) ? await this.driver.get(key, options) : undefined,
+      () => this.driver.admits ? this.#findAdmitted(key, options) : this.driver.get(key, options),
     );
   }
 
@@ -59,9 +59,13 @@ export class MetadataRepository<T = unknown> extends Repository<MetadataDriver<T
    */
   set(key: Key, value: T, options?: WriteOptions): Promise<void> {
     return this.perform("write", key, options, async () => {
-      await this.checkAdmitted("write", key, options);
+      if (this.driver.admits) await this.checkAdmitted("write", key, options);
       await this.driver.set(key, value, options);
     });
+  }
+
+  async #findAdmitted(key: Key, options: OperationOptions | undefined): Promise<T | undefined> {
+    return await this.admits(key, options) ? await this.driver.get(key, options) : undefined;
   }
 
   /**
@@ -74,6 +78,7 @@ export class MetadataRepository<T = unknown> extends Repository<MetadataDriver<T
    */
   async getMany(keys: readonly Key[], options?: OperationOptions): Promise<ReadonlyMap<Key, T>> {
     const { getMany, admits } = this.driver;
+    for (const key of keys) checkKey(key, "read", this.name);
     if (getMany && !admits) {
       try {
         return await getMany(keys, options);

@@ -207,7 +207,7 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
     operation: string,
     key: Key,
     options: OperationOptions | undefined,
-    call: () => Promise<T>,
+    call: () => T | Promise<T>,
   ): Promise<T> {
     checkKey(key, operation, this.name);
     options?.signal?.throwIfAborted();

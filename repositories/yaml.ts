@@ -12,6 +12,7 @@ import { encoded } from "./encoded.ts";
 import { fileDriver, type FileOptions } from "./files.ts";
 import { MetadataRepository } from "./metadata.ts";
 import { type SchemaOptions, validated, type Validator } from "./schema.ts";
+import { plainYaml } from "./yaml_plain.ts";
 import { yamlText } from "./yaml_text.ts";
 
 /** How many aliases (`*name`) one document may hold. */
@@ -43,6 +44,7 @@ type Reader = typeof import("../deps/js_yaml.ts");
 
 function yamlCodec(): typeof yaml {
   let reader: Reader | undefined;
+  const utf8 = new TextDecoder("utf-8", { fatal: true });
   return {
     name: "YAML",
     extension: ".yaml",
@@ -52,7 +54,9 @@ function yamlCodec(): typeof yaml {
       return encodeText(yamlText(value));
     },
     decode(bytes) {
-      const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+      const text = utf8.decode(bytes);
+      const plain = plainYaml(text);
+      if (plain) return plain;
       if (JSON_START.test(text)) {
         try {
           return JSON.parse(text);

@@ -17,6 +17,9 @@ const UNPRINTABLE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\ufeff\
 /** The longest text without quotes, in characters: on very long ones the expression would use up the stack. */
 const LONGEST_PLAIN = 1000;
 
+/** What stands in quotes as it is. */
+const UNESCAPED = /^[ !#-[\]-~]*$/;
+
 const ESCAPED = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
 
 /** The longest key that needs no `?`, in characters: YAML allows 1024 with all escapes. */
@@ -97,6 +100,7 @@ function number(value: number): string {
 
 function scalar(text: string): string {
   if (text.length <= LONGEST_PLAIN && PLAIN.test(text) && !WORD.test(text)) return text;
+  if (UNESCAPED.test(text)) return `"${text}"`;
   return JSON.stringify(text).replace(ESCAPED, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
