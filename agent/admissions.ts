@@ -56,8 +56,8 @@ export class Admissions {
   async admit(grant: Grant, path: string, server: AgentServer): Promise<Admission> {
     const name = attemptName(grant.attempt);
     const folder = `${this.#folder}/${createHash("sha256").update(name).digest("hex").slice(0, 40)}`;
-    const admitted = new Admitted(grant, folder, this.#limits);
     const before = this.#in.get(name);
+    const admitted = new Admitted(grant, folder, this.#limits, before?.reached ?? false);
     this.#in.set(name, admitted);
     this.#left.delete(name);
     // Whoever is in the middle of something goes on with it under the new grant.
@@ -66,6 +66,7 @@ export class Admissions {
       token: makeToken(this.#secret, grant.attempt),
       path,
       server,
+      reached: () => admitted.reached,
       leave: async () => {
         if (this.#in.get(name) === admitted) this.#leave(name);
         await admitted.shutOut(over());

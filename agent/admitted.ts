@@ -22,22 +22,26 @@ export class Admitted {
   readonly #exchanges = new Set<Exchange>();
   readonly #feeds = new Map<string, Feed>();
   readonly #items = new Map<string, Items>();
+  #reached: boolean;
   #empty: (() => void) | undefined;
 
   /**
    * @param grant What it may do.
    * @param folder Where items lie until they are published.
    * @param limits How many requests at a time, and how many items.
+   * @param reached Whether its worker has made a request before.
    */
   constructor(
     grant: Grant,
     folder: string,
     limits: { readonly maxRequests: number; readonly maxItems: number },
+    reached: boolean,
   ) {
     this.grant = grant;
     this.#folder = folder;
     this.#maxRequests = limits.maxRequests;
     this.#maxItems = limits.maxItems;
+    this.#reached = reached;
   }
 
   /** Aborted when it is shut out. */
@@ -45,8 +49,14 @@ export class Admitted {
     return this.#controller.signal;
   }
 
+  /** Whether its worker has made a request. */
+  get reached(): boolean {
+    return this.#reached;
+  }
+
   /** Begins a request. Returns what to call when it is over. */
   enter(exchange: Exchange): () => void {
+    this.#reached = true;
     if (this.signal.aborted) throw this.signal.reason;
     if (this.#exchanges.size >= this.#maxRequests) {
       throw new Refusal(

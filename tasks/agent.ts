@@ -72,6 +72,8 @@ export interface Admission {
   readonly path: string;
   /** Where the agent listens. */
   readonly server: AgentServer;
+  /** Whether its worker has asked for anything since it was let in first. */
+  reached(): boolean;
   /** Shuts the attempt out: its token opens nothing any more. Resolves when the requests under way have ended. */
   leave(): Promise<void>;
 }

@@ -32,6 +32,8 @@ import {
 
 /** How much of the end of a log is looked at for the last words of a worker, in bytes. */
 const END = 8192;
+/** How long a worker may take until it asks for its first value, in milliseconds. */
+const FIRST = 10_000;
 
 /** What the next coordinator needs in order to let an attempt in again: kept with the run. */
 interface AgentNote {
@@ -86,6 +88,8 @@ export class AgentAccess {
   readonly #delivery: Delivery;
   readonly #agent: (() => Promise<Agent>) | undefined;
   readonly #admissions = new Map<string, Admission>();
+  /** Where those find the agent that were started here, and begin by asking for something. */
+  readonly #asking = new Map<string, string>();
 
   /**
    * @param plan What the task says.
@@ -264,6 +268,9 @@ export class AgentAccess {
     );
     const valuesOf = (way: "in" | "out"): WorkerValue[] =>
       values.filter(({ direction }) => direction === way).map(valueOf);
+    const inputs = valuesOf("in");
+    const asks = inputs.length + files.length > 0 && !admitted.address.startsWith("file:");
+    if (asks) this.#asking.set(subject, admitted.address);
     const fileOf = (stream: string): string | undefined =>
       values.find(({ name, bound }) => name === stream && !bound)?.path;
     return workerScript({
@@ -271,7 +278,7 @@ export class AgentAccess {
       folder,
       cache: this.#plan.cache,
       files,
-      inputs: valuesOf("in"),
+      inputs,
       outputs: valuesOf("out"),
       streams: { stdout: fileOf("stdout"), stderr: fileOf("stderr"), merged: this.#plan.mergeStderr },
       feeds: this.#streams("stream", many),
@@ -308,7 +315,23 @@ export class AgentAccess {
     const name = formatAttempt(attempt);
     const admission = this.#admissions.get(name);
     this.#admissions.delete(name);
+    this.#asking.delete(name);
     await admission?.leave();
+  }
+
+  /**
+   * Why a run that has begun does not go on, as far as the agent knows.
+   *
+   * @param attempt Which.
+   * @param since When it has begun, in milliseconds since 1970.
+   * @returns That its worker has not found the agent; nothing when it has, when it has just begun, or when another coordinator has started it.
+   */
+  unheard(attempt: Attempt, since: number): string | undefined {
+    const name = formatAttempt(attempt);
+    const address = this.#asking.get(name);
+    if (address === undefined || Date.now() - since < FIRST) return undefined;
+    if (this.#admissions.get(name)?.reached() !== false) return undefined;
+    return `its worker has not found the agent at ${address} yet; see that this address leads to this machine from there, or name another: agent.hostname or agent.url of the pipeline, or agentAddress of the executor, where it has one`;
   }
 
   /**

@@ -196,9 +196,10 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     const cancel = systemClock.after(ANSWER_MS, () => late.abort());
     try {
       for await (const run of executor.list({ task, signal: AbortSignal.any([signal, late.signal]) })) {
-        if (run.state === "running" && run.waiting !== undefined) {
-          yield { attempt: run.attempt, why: run.waiting };
-        }
+        if (run.state !== "running") continue;
+        const { attempt, since } = run;
+        const why = run.waiting ?? this.#access?.unheard(attempt, since);
+        if (why !== undefined) yield { attempt, why };
       }
     } catch {
       signal.throwIfAborted();

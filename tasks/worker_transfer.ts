@@ -44,6 +44,8 @@ _dt_given() {
   [ "$_dt_since" != 0 ] || _dt_since=$_dt_v _dt_nap=1
   if [ $((_dt_v - _dt_since)) -ge "$_dt_k" ]; then
     _dt_why="$(_dt_said), for $((_dt_v - _dt_since)) seconds"
+    [ $_dt_s != 000 ] ||
+      _dt_why="the agent does not answer at \${_dt_b:-$_dt_a}: $_dt_why; see that this address leads to it from here"
     return 1
   fi
   _dt_sleep $_dt_nap || return 1

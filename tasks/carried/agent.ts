@@ -160,7 +160,8 @@ export class AgentClient {
       if (!isCut(error)) throw this.#fail(`Cannot ${doing}: ${(error as Error).message}`);
       await this.#look(doing);
       const { message, cause } = error as Error;
-      return { why: cause instanceof Error ? cause.message : message };
+      const why = cause instanceof Error ? cause.message : message;
+      return { why: `the agent does not answer at ${this.#address}: ${why}` };
     }
     const { status } = response;
     if (response.ok || accept.includes(status)) return response;

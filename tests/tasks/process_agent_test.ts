@@ -57,6 +57,7 @@ class Bench implements AsyncDisposable {
         token,
         path,
         server: { hostname: "127.0.0.1", port },
+        reached: () => this.server.requests.length > 0,
         leave: () => {
           this.left.push(grant.attempt.job);
           return Promise.resolve();

@@ -7,12 +7,14 @@ import {
   MemoryMetadataRepository,
   output,
   Pipeline,
+  type PipelineEvent,
   sh,
 } from "../../../mod.ts";
 import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
 import { clusterTest, denoImage, hostAddress, image } from "./cluster.ts";
 import { freshState, optionsOf, things } from "./kit.ts";
 import type { AgentOptions } from "../../../tasks/agent_options.ts";
+import { freePort } from "../../kit/own_process.ts";
 import { blobs, runAll } from "../../pipeline/kit.ts";
 
 async function copied(
@@ -93,3 +95,42 @@ clusterTest("a pod that cannot reach the agent is told of, with what to do", asy
     );
   }
 });
+
+clusterTest(
+  "an agent that pods do not find is told of, with its address, and uses up no attempt",
+  async (place) => {
+    // Nobody listens at this port of this machine.
+    const url = `http://${hostAddress}:${freePort()}`;
+    const task = containerTask("copy", {
+      done: new MemoryMetadataRepository("done"),
+      quota: { cpu: 0 },
+      links: { texts: input(await blobs("texts", "emma")) },
+      executor: kubernetesExecutor(optionsOf(place)),
+      image: denoImage,
+      retry: { attempts: 2, delay: 1 },
+      patience: "16s",
+      script: ({ texts }) => sh`cat ${texts}`,
+    });
+    const agent = { hostname: hostAddress, url };
+    const run = new Pipeline({ tasks: [task], state: freshState(place.stack), agent }).run();
+    const waits: string[] = [], troubles: string[] = [], others: PipelineEvent[] = [];
+    for await (const event of run) {
+      if (event.type === "waiting" && event.why) waits.push(event.why);
+      else if (event.type === "trouble") {
+        troubles.push(event.message);
+        run.stop("stop");
+      } else if (event.type === "finished" || event.type === "retrying") others.push(event);
+    }
+    assert.deepEqual(others, []);
+    assert(
+      waits.some((why) => why.startsWith(`its worker has not found the agent at ${url} yet; see that`)),
+      `${waits}`,
+    );
+    assert.match(
+      troubles[0]!,
+      new RegExp(
+        `not counted as an attempt, .*: cannot bring input texts: the agent does not answer at ${url}: .*, for \\d+ seconds; see that this address leads to it from here$`,
+      ),
+    );
+  },
+);
