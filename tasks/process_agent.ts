@@ -5,7 +5,6 @@
  * @module
  */
 import { type Attempt, formatAttempt } from "../core/attempt.ts";
-import { decodeText, encodeText } from "../core/bytes.ts";
 import type { Codec } from "../core/codec.ts";
 import { ExecutorError } from "../core/errors.ts";
 import { isKey } from "../core/key.ts";
@@ -21,7 +20,7 @@ import type { Delivery, NotedOutput } from "./process_delivery.ts";
 import { isMany, manyOf, type Placed, type Slot } from "./process_links.ts";
 import type { RunContext } from "./runner.ts";
 import { sh } from "./script.ts";
-import { type WorkerFault, workerFault } from "./worker_fault.ts";
+import { readFault, type WorkerFault } from "./worker_fault.ts";
 import {
   type WorkerCache,
   type WorkerFile,
@@ -30,8 +29,6 @@ import {
   type WorkerValue,
 } from "./worker_shell.ts";
 
-/** How much of the end of a log is looked at for the last words of a worker, in bytes. */
-const END = 8192;
 /** How long a worker may take until it asks for its first value, in milliseconds. */
 const FIRST = 10_000;
 
@@ -343,13 +340,7 @@ export class AgentAccess {
    * @returns What it said; nothing when the script itself left with this code.
    */
   async fault(attempt: Attempt, note: string, stream: "stdout" | "stderr"): Promise<WorkerFault | undefined> {
-    let end = "";
-    for await (const chunk of await this.#plan.executor.logs(attempt, { stream })) {
-      end = decodeText(
-        chunk.length > END ? chunk.subarray(-END) : encodeText(end + decodeText(chunk)).slice(-END),
-      );
-    }
-    return workerFault(end, (JSON.parse(note) as AgentNote).mark);
+    return await readFault(this.#plan.executor, attempt, stream, (JSON.parse(note) as AgentNote).mark);
   }
 }
 

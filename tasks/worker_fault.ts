@@ -4,6 +4,13 @@
  * @module
  */
 
+import type { Attempt } from "../core/attempt.ts";
+import { decodeText, encodeText } from "../core/bytes.ts";
+import type { Executor } from "../executors/executor.ts";
+
+/** How much of the end of a log is looked at for the last words of a worker, in bytes. */
+const END = 8192;
+
 /** The exit code of a worker that could not bring or hand over values; the reason is its last words. */
 export const WORKER_FAILED = 75;
 
@@ -26,4 +33,28 @@ export function workerFault(text: string, mark: string): WorkerFault | undefined
   const found = [...text.matchAll(new RegExp(`^datatask\\[${mark}\\] (failed|infrastructure): (.*)$`, "gm"))];
   const [, own, message] = found.at(-1) ?? [];
   return message === undefined ? undefined : { own: own === "failed", message };
+}
+
+/**
+ * Reads in the log of a run what its worker says of its own failure.
+ *
+ * @param executor Where it ran.
+ * @param attempt Which.
+ * @param stream Where the worker speaks.
+ * @param mark The mark it was given.
+ * @returns What it says; nothing when the script itself left with this code.
+ */
+export async function readFault(
+  executor: Pick<Executor, "logs">,
+  attempt: Attempt,
+  stream: "stdout" | "stderr",
+  mark: string,
+): Promise<WorkerFault | undefined> {
+  let end = "";
+  for await (const chunk of await executor.logs(attempt, { stream })) {
+    end = decodeText(
+      chunk.length > END ? chunk.subarray(-END) : encodeText(end + decodeText(chunk)).slice(-END),
+    );
+  }
+  return workerFault(end, mark);
 }
