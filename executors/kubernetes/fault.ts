@@ -111,11 +111,13 @@ export function explain(error: unknown, access: Access, action: string, code: Er
       `${server} does not know who this is (401); the token or the certificate of the ${source} has expired or is of another cluster: log in again`,
     );
   }
-  if (error.status === 403 && !/quota/i.test(error.message)) {
+  // Rules refuse with several statuses.
+  const ruled = error.status === 403 || / denied (the )?request: /.test(error.message);
+  if (ruled && !/quota/i.test(error.message)) {
     if (/ cannot \S+ resource /.test(error.message)) {
       return refused(`${error.message}; give this user a role that allows it, as docs/kubernetes.md shows`);
     }
-    // Rules of the namespace, and not of the user: no pod like this one is let in.
+    // Rules of the namespace, and not of the user: nothing like this is let in.
     const advice = "; correct the task or the options of the executor, or the rules of the namespace";
     if (code === "cannot-start") {
       return new ExecutorError(code, `Cannot ${action}: ${error.message}${advice}`, context);
