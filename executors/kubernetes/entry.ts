@@ -10,13 +10,35 @@ import type { Judged } from "./status.ts";
 /** How a run has ended. */
 export type Ended = RunStatus & { state: "finished" | "lost" };
 
+/** What is known of a run that is a Job, besides its pod. */
+export interface JobPart {
+  readonly uid: string;
+  /** How the run stands as the Job alone tells: this counts as long as it has no pod. */
+  judged: Judged;
+  /** Whether somebody has suspended it. */
+  suspended: boolean;
+  /** Whether it may be that its maker was cut off before its Secret was there. */
+  unsure: boolean;
+  /** Which call has made it. */
+  readonly start: string;
+  /** The version that was seen last. */
+  version: number;
+  /** In which listing, or after which, it was seen last. */
+  round: number;
+  /** What is being asked about it now. */
+  asked: Promise<void> | undefined;
+}
+
 /** What is known of a run. */
 export interface Entry {
   /** The name of the run. */
   readonly name: string;
-  /** The name of its pod. */
+  /** The name of its pod; empty while its Job has made none. */
   pod: string;
+  /** The identity of that pod. */
   uid: string;
+  /** Its Job, where it is one. */
+  readonly job: JobPart | undefined;
   judged: Judged;
   /** The container of the script. */
   container: string;

@@ -157,7 +157,7 @@ export async function spreadStatus(
     signal,
   });
   const waiting = (why: string): RunStatus => ({ ...status, waiting: why });
-  runs.seen(pod);
+  runs.pods.seen(pod);
   if (set === undefined) return runs.missed(name, "its daemon set is gone") ?? status;
   const { desiredNumberScheduled: wanted = 0, numberReady: ready = 0 } = set.status ?? {};
   if (wanted === 0) return waiting("no node takes it");

@@ -15,7 +15,7 @@ import type { PodWork } from "../pod_work.ts";
 import { stateIdentity } from "../state_identity.ts";
 import { type Access, accessOf } from "./access.ts";
 import { Api } from "./api.ts";
-import { eventOf } from "./events.ts";
+import { eventOf, jobEventOf } from "./events.ts";
 import { ApiFault, explain } from "./fault.ts";
 import { nameOf, type Owner, readIdentity } from "./identity.ts";
 import { findCluster } from "./kubeconfig.ts";
@@ -26,7 +26,8 @@ import { Nodes } from "./nodes.ts";
 import { checkOptions, type KubernetesExecutorOptions } from "./options.ts";
 import { Pace } from "./pace.ts";
 import { reachOf } from "./reach.ts";
-import { checkRights } from "./rights.ts";
+import { removeRun } from "./removal.ts";
+import { checkRights, mayHaveJobs } from "./rights.ts";
 import type { Ended, Entry } from "./entry.ts";
 import { Runs } from "./runs.ts";
 import { startRun } from "./start.ts";
@@ -39,7 +40,8 @@ const PODS_PER_SECOND = 20;
  * Runs work in pods of a Kubernetes cluster.
  *
  * The cluster is found as `kubectl` finds it. Each run is a pod whose labels and annotations carry its identity, so that runs go on when the
- * coordinator leaves or is killed, and the next one finds them; pods of pipelines with another state folder are not seen.
+ * coordinator leaves or is killed, and the next one finds them; pods of pipelines with another state folder are not seen. With `as: "job"` each run is
+ * a Job, which has that pod made.
  *
  * @param options Where the cluster is, its name and its capacity, and what all pods get.
  * @returns The executor.
@@ -60,6 +62,12 @@ export function kubernetesExecutor(
   return new KubernetesExecutor(options);
 }
 
+/** Whether a file is there that says so: it is made when it is so now. */
+async function marked(file: string, now: boolean): Promise<boolean> {
+  if (now) await Deno.writeTextFile(file, "");
+  return now || await Deno.lstat(file).then(() => true, () => false);
+}
+
 /** What is there while an executor is open. */
 interface Open {
   readonly api: Api;
@@ -78,6 +86,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
   readonly #options: KubernetesExecutorOptions;
   readonly #pace: Pace;
   readonly #opening: Opening<Open>;
+  readonly #jobs: boolean;
 
   constructor(options: KubernetesExecutorOptions) {
     this.name = options.name ?? "kubernetes";
@@ -86,6 +95,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
     this.capacity = parseQuota(options.capacity ?? {}, `capacity of executor ${this.name}:`);
     this.reach = reachOf(this.name, options.agentAddress);
     this.#options = options;
+    this.#jobs = options.as === "job";
     this.#pace = new Pace(options.podsPerSecond ?? PODS_PER_SECOND);
   }
 
@@ -98,12 +108,12 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
     const api = new Api(access);
     const action = `open executor ${this.name}`;
     try {
-      await checkRights(api, action, signal);
-      const owner: Owner = {
-        label: this.#options.label ?? "datatask",
-        state: await stateIdentity(`${folder}/identity`),
-      };
-      const runs = new Runs(api, owner, this.#options.patienceMs ?? PATIENCE);
+      const state = await stateIdentity(`${folder}/identity`);
+      await checkRights(api, this.#jobs, action, signal);
+      // Runs that were Jobs are found also when they are pods from now on.
+      const hasJobs = await marked(`${folder}/jobs`, this.#jobs) && await mayHaveJobs(api, signal);
+      const owner: Owner = { label: this.#options.label ?? "datatask", state };
+      const runs = new Runs(api, owner, this.#options.patienceMs ?? PATIENCE, hasJobs);
       return { api, owner, runs, nodes: new Nodes(api) };
     } catch (error) {
       api.close();
@@ -131,7 +141,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
     let api: Api | undefined;
     try {
       api = new Api(await accessOf(await findCluster(this.#options)));
-      await this.#told(api.access, action, () => checkRights(api!, action, options.signal));
+      await this.#told(api.access, action, () => checkRights(api!, this.#jobs, action, options.signal));
       return { healthy: true };
     } catch (error) {
       options.signal?.throwIfAborted();
@@ -168,16 +178,21 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
       options.signal?.throwIfAborted();
       const next = await this.#told(api.access, action, () => all.next());
       if (next.done) return;
-      const { pod, status } = next.value;
-      const identity = readIdentity(owner, pod);
-      if (status.state === "running" && identity?.everywhere) {
+      const { pod, job, status } = next.value;
+      const identity = pod && readIdentity(owner, pod);
+      if (pod && identity?.everywhere && status.state === "running") {
         yield await this.#told(
           api.access,
           action,
           () => spreadStatus(api, runs, owner.label, pod, identity, status, options.signal),
         );
       } else if (status.state !== "running" || status.waiting === undefined) yield status;
-      else yield { ...status, waiting: await eventOf(api, pod, options.signal) ?? status.waiting };
+      else {
+        const event = pod
+          ? await eventOf(api, pod, options.signal)
+          : await jobEventOf(api, job!, options.signal);
+        yield { ...status, waiting: event ?? status.waiting };
+      }
     }
   }
 
@@ -238,14 +253,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
     const { api, runs, entry } = await this.#find(attempt, action, options.signal);
     if (entry === undefined) return;
     if (entry.ended === undefined) throw stillRuns(this.name, attempt);
-    const body = { gracePeriodSeconds: 0, preconditions: { uid: entry.uid } };
-    const path = api.path("pods", entry.pod);
-    // Its Secret belongs to it, and is removed with it by the cluster.
-    await this.#told(
-      api.access,
-      action,
-      () => runs.patiently(() => api.find({ method: "DELETE", path, body })),
-    );
+    await this.#told(api.access, action, () => removeRun(api, runs, entry));
     runs.drop(entry.name);
   }
 }

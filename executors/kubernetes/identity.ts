@@ -4,7 +4,7 @@
  * @module
  */
 import type { Attempt } from "../../core/attempt.ts";
-import type { Pod } from "./objects.ts";
+import type { Carrier } from "./objects.ts";
 
 /** Whose pods these are. */
 export interface Owner {
@@ -115,20 +115,20 @@ export function annotationsOf({ label }: Owner, identity: Identity): Record<stri
   };
 }
 
-/** The name of the run of a pod. */
-export function runOf({ label }: Owner, pod: Pod): string | undefined {
-  return pod.metadata.labels?.[`${label}.run`];
+/** The name of the run of a pod or a Job. */
+export function runOf({ label }: Owner, carrier: Carrier): string | undefined {
+  return carrier.metadata.labels?.[`${label}.run`];
 }
 
 /**
- * Reads the annotations of a pod.
+ * Reads the annotations of a pod or a Job.
  *
  * @param owner Whose it should be.
- * @param pod The pod.
+ * @param carrier It.
  * @returns What they say; nothing when it is none of these.
  */
-export function readIdentity({ label, state }: Owner, pod: Pod): Identity | undefined {
-  const { labels = {}, annotations = {} } = pod.metadata;
+export function readIdentity({ label, state }: Owner, carrier: Carrier): Identity | undefined {
+  const { labels = {}, annotations = {} } = carrier.metadata;
   const get = (name: string): string => annotations[`${label}.${name}`] ?? "";
   if (labels[`${label}.state`] !== state || get("task") === "" || get("job") === "") return undefined;
   const logs = get("logs").split(" ");

@@ -121,9 +121,10 @@ async function open(
   query: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<AsyncIterable<Bytes>> {
-  const path = `${api.path("pods", entry.pod)}/log`;
   while (true) {
+    const path = `${api.path("pods", entry.pod)}/log`;
     try {
+      if (entry.pod === "") throw new ApiFault("its Job has no pod", { status: 404 });
       return await runs.patiently(() => api.stream({ path, query, signal }), signal);
     } catch (error) {
       if (!(error instanceof ApiFault) || isAway(error)) throw error;

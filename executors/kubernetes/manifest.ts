@@ -21,7 +21,8 @@ const NOTES = 200_000;
 /** Holds a pod back until its Secret is there. */
 export const GATE = "datatask/secret";
 
-type Tree = Readonly<Record<string, unknown>>;
+/** A part of a document. */
+export type Tree = Readonly<Record<string, unknown>>;
 type List = readonly Tree[];
 
 /** What a pod is made from. */
@@ -88,8 +89,16 @@ export async function podOf(order: PodOrder): Promise<Tree> {
     kind: "Pod",
     metadata: {
       name,
-      labels: { ...metadata?.labels, ...await labelsOf(owner, attempt.task, name) },
-      annotations: { ...metadata?.annotations, ...annotationsOf(owner, identity) },
+      labels: {
+        ...options.metadata?.labels,
+        ...metadata?.labels,
+        ...await labelsOf(owner, attempt.task, name),
+      },
+      annotations: {
+        ...options.metadata?.annotations,
+        ...metadata?.annotations,
+        ...annotationsOf(owner, identity),
+      },
     },
     spec: {
       enableServiceLinks: false,
@@ -237,8 +246,8 @@ function stderrContainer(name: string, main: Tree): Tree {
   };
 }
 
-/** The Secret of an attempt that was forgotten may still be there when the same attempt is started anew. */
-function secretName({ name, start }: PodOrder): string {
+/** The name of the Secret of a run. That of an attempt that was forgotten may still be there when the same attempt is started anew. */
+export function secretName({ name, start }: Pick<PodOrder, "name" | "start">): string {
   return `${name}-${start.slice(0, 8)}`;
 }
 
@@ -247,11 +256,15 @@ function secretName({ name, start }: PodOrder): string {
  *
  * @param order What it is made from.
  * @param data What it holds.
- * @param uid The identity of the pod, to which it belongs.
+ * @param owned To what it belongs: the pod or the Job of the run.
  * @returns The document for the apiserver.
  */
-export function secretOf(order: PodOrder, data: Tree, uid: string): Tree {
-  const ownerReferences = [{ apiVersion: "v1", kind: "Pod", name: order.name, uid }];
+export function secretOf(
+  order: PodOrder,
+  data: Tree,
+  { apiVersion, kind, uid }: { readonly apiVersion: string; readonly kind: string; readonly uid: string },
+): Tree {
+  const ownerReferences = [{ apiVersion, kind, name: order.name, uid }];
   return {
     apiVersion: "v1",
     kind: "Secret",

@@ -7,4 +7,4 @@ export type { ContainerMount, ContainerWork, PullPolicy } from "../container_wor
 export type { PodManifest, PodWork } from "../pod_work.ts";
 export { kubernetesExecutor } from "./executor.ts";
 export type { ClusterOptions } from "./kubeconfig.ts";
-export type { KubernetesExecutorOptions, Toleration, VolumeSource } from "./options.ts";
+export type { KubernetesExecutorOptions, Metadata, Toleration, VolumeSource } from "./options.ts";

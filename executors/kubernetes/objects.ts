@@ -24,7 +24,7 @@ export interface ContainerStatus {
   };
 }
 
-/** Something that is so, or not so, of a pod. */
+/** Something that is so, or not so, of a pod or a Job. */
 export interface PodCondition {
   readonly type: string;
   readonly status: string;
@@ -39,14 +39,29 @@ export interface PodContainer {
   readonly resources?: { readonly limits?: Readonly<Record<string, string | number>> };
 }
 
-/** A pod. */
-export interface Pod extends Thing {
+/** Something that carries the identity of a run: a pod, or a Job. */
+export interface Carrier extends Thing {
   readonly metadata: Thing["metadata"] & {
     readonly creationTimestamp: string;
     readonly deletionTimestamp?: string;
+    readonly deletionGracePeriodSeconds?: number;
     readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
+    readonly ownerReferences?: readonly { readonly kind: string; readonly uid: string }[];
   };
+}
+
+/** A Job. */
+export interface Job extends Carrier {
+  readonly spec: { readonly suspend?: boolean };
+  readonly status?: {
+    readonly conditions?: readonly PodCondition[];
+    readonly completionTime?: string;
+  };
+}
+
+/** A pod. */
+export interface Pod extends Carrier {
   readonly spec: {
     readonly nodeName?: string;
     readonly containers: readonly PodContainer[];
@@ -60,6 +75,16 @@ export interface Pod extends Thing {
     readonly containerStatuses?: readonly ContainerStatus[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
   };
+}
+
+/**
+ * The Job that has made a pod.
+ *
+ * @param pod Which pod.
+ * @returns The identity of the Job; nothing when none has.
+ */
+export function jobOf(pod: Pod): string | undefined {
+  return pod.metadata.ownerReferences?.find(({ kind }) => kind === "Job")?.uid;
 }
 
 /** The container that runs the script, where the work names none. */

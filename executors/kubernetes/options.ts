@@ -24,6 +24,14 @@ export interface Toleration {
   readonly tolerationSeconds?: number;
 }
 
+/** Words that are put on things of a cluster. */
+export interface Metadata {
+  /** Labels: `{ "kueue.x-k8s.io/queue-name": "team-a" }`. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Annotations. */
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /** Options of `kubernetesExecutor`. */
 export interface KubernetesExecutorOptions extends ClusterOptions {
   /** What people call it. Default: `kubernetes`. */
@@ -32,6 +40,10 @@ export interface KubernetesExecutorOptions extends ClusterOptions {
   readonly capacity?: QuotaInit;
   /** The word before names, labels and annotations: up to 16 of `a-z 0-9 -`. Default: `datatask`. */
   readonly label?: string;
+  /** What each run is in the cluster: a pod, or a Job with one pod, for clusters whose queues and rules want Jobs. Default: `pod`. */
+  readonly as?: "pod" | "job";
+  /** What every pod gets, and every Job; the manifest of a task goes before it. Default: nothing. */
+  readonly metadata?: Metadata;
   /** Labels that a node must have. Default: any node. */
   readonly nodeSelector?: Readonly<Record<string, string>>;
   /** Taints that are no hindrance. Default: none. */
@@ -63,7 +75,7 @@ export interface KubernetesExecutorOptions extends ClusterOptions {
  */
 export function checkOptions(
   name: string,
-  { label, podsPerSecond, patienceMs }: KubernetesExecutorOptions,
+  { as = "pod", label, podsPerSecond, patienceMs }: KubernetesExecutorOptions,
 ): void {
   const faults: string[] = [];
   if (label !== undefined && !/^[a-z](?:[a-z0-9-]{0,14}[a-z0-9])?$/.test(label)) {
@@ -72,6 +84,9 @@ export function checkOptions(
         JSON.stringify(label)
       }; use up to 16 of a-z 0-9 -, a letter first and no - at the end`,
     );
+  }
+  if (as !== "pod" && as !== "job") {
+    faults.push(`Executor ${name} has as: ${JSON.stringify(as)}; it must be "pod" or "job"`);
   }
   const positive = (what: string, value: number | undefined): void => {
     if (value !== undefined && !(value > 0)) {

@@ -10,13 +10,16 @@ import { ApiFault } from "./fault.ts";
 /** Something that is done to things of one kind. */
 export interface Right {
   readonly verb: string;
+  readonly group?: string;
   readonly resource: string;
   readonly subresource?: string;
 }
 
-/** All that is needed, in the namespace of the pods. */
-export const RIGHTS: readonly Right[] = [
-  ...["create", "get", "list", "watch", "patch", "delete"].map((verb) => ({ verb, resource: "pods" })),
+const HAVE = ["get", "list", "watch", "patch", "delete"];
+
+/** What is needed in the namespace of the pods, whoever makes them. */
+const PODS: readonly Right[] = [
+  ...HAVE.map((verb) => ({ verb, resource: "pods" })),
   { verb: "get", resource: "pods", subresource: "log" },
   // Signals reach a script through a command in its container. Which of the two is asked for depends on the version of the apiserver.
   { verb: "get", resource: "pods", subresource: "exec" },
@@ -24,32 +27,45 @@ export const RIGHTS: readonly Right[] = [
   { verb: "create", resource: "secrets" },
 ];
 
+const JOBS: readonly Right[] = ["create", ...HAVE].map((verb) => ({
+  verb,
+  group: "batch",
+  resource: "jobs",
+}));
+
 /**
  * Asks which rights are missing.
  *
  * @param api Where.
+ * @param rights Which are needed.
  * @param signal When to stop.
  * @returns Each, as `create secrets`.
  */
-async function missingRights(api: Api, signal?: AbortSignal): Promise<readonly string[]> {
+async function missingRights(
+  api: Api,
+  rights: readonly Right[],
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
   const { namespace } = api.access;
-  const asked = await Promise.all(RIGHTS.map(async (right) => {
-    const body = {
-      apiVersion: "authorization.k8s.io/v1",
-      kind: "SelfSubjectAccessReview",
-      spec: { resourceAttributes: { namespace, group: "", ...right } },
-    };
-    const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-    const review = await api.call<{ readonly status: { readonly allowed: boolean } }>({
-      method: "POST",
-      path,
-      body,
-      signal,
-    });
-    return review.status.allowed
-      ? undefined
-      : `${right.verb} ${right.resource}${right.subresource ? `/${right.subresource}` : ""}`;
-  }));
+  const asked = await Promise.all(
+    rights.map(async (right) => {
+      const body = {
+        apiVersion: "authorization.k8s.io/v1",
+        kind: "SelfSubjectAccessReview",
+        spec: { resourceAttributes: { namespace, group: "", ...right } },
+      };
+      const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+      const review = await api.call<{ readonly status: { readonly allowed: boolean } }>({
+        method: "POST",
+        path,
+        body,
+        signal,
+      });
+      return review.status.allowed
+        ? undefined
+        : `${right.verb} ${right.resource}${right.subresource ? `/${right.subresource}` : ""}`;
+    }),
+  );
   return asked.filter((right) => right !== undefined);
 }
 
@@ -71,15 +87,36 @@ async function namespaceExists(api: Api, signal?: AbortSignal): Promise<boolean>
 }
 
 /**
+ * Whether this user may make Jobs, and so may have made some.
+ *
+ * @param api Where.
+ * @param signal When to stop.
+ * @returns Whether it may do all that is needed for them.
+ */
+export async function mayHaveJobs(api: Api, signal: AbortSignal | undefined): Promise<boolean> {
+  return (await missingRights(api, JOBS, signal)).length === 0;
+}
+
+/**
  * Sees that there is a namespace, and that this user may do there what is needed: so that what is missing is said before anything is started.
  *
  * @param api Where.
+ * @param jobs Whether runs are Jobs, and not pods.
  * @param action What it is for, for errors.
  * @param signal When to stop.
  * @throws {ExecutorError} When something is missing.
  */
-export async function checkRights(api: Api, action: string, signal: AbortSignal | undefined): Promise<void> {
-  const [missing, exists] = await Promise.all([missingRights(api, signal), namespaceExists(api, signal)]);
+export async function checkRights(
+  api: Api,
+  jobs: boolean,
+  action: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const needed = [...(jobs ? JOBS : [{ verb: "create", resource: "pods" }]), ...PODS];
+  const [missing, exists] = await Promise.all([
+    missingRights(api, needed, signal),
+    namespaceExists(api, signal),
+  ]);
   const { source, namespace } = api.access;
   if (!exists) {
     throw new ExecutorError(

@@ -1,8 +1,8 @@
 /**
- * Making the pod of a run.
+ * Making the pod, or the Job, of a run.
  *
- * The pod is made first and held back by a scheduling gate; then comes its Secret, which belongs to it and so goes with it; then the gate is taken away.
- * Whoever finds a pod that is still held back knows that its maker was cut off.
+ * A pod is made first and held back by a scheduling gate; then comes its Secret, which belongs to it and so goes with it; then the gate is taken away.
+ * Whoever finds a pod that is still held back knows that its maker was cut off. A Job comes before its Secret likewise, and says so until that is there.
  *
  * @module
  */
@@ -14,11 +14,13 @@ import type { PodWork } from "../pod_work.ts";
 import type { Api } from "./api.ts";
 import { ApiFault } from "./fault.ts";
 import { nameOf, type Owner, readIdentity } from "./identity.ts";
-import { GATE, isEverywhere, podOf, type PodOrder, secretData, secretOf } from "./manifest.ts";
+import { isEverywhere, podOf, type PodOrder, secretData, secretOf } from "./manifest.ts";
 import { daemonSetOf, spread, standIn } from "./everywhere.ts";
-import type { Pod } from "./objects.ts";
+import { type Form, jobForm, podForm } from "./form.ts";
+import type { Carrier } from "./objects.ts";
 import type { KubernetesExecutorOptions } from "./options.ts";
 import type { Pace } from "./pace.ts";
+import { removeRun } from "./removal.ts";
 import type { Runs } from "./runs.ts";
 import { commandOf } from "./script.ts";
 
@@ -42,7 +44,7 @@ export interface Start {
 }
 
 /**
- * Starts a run: when it throws there is no pod.
+ * Starts a run: when it throws nothing is there.
  *
  * @param maker Where.
  * @param run What.
@@ -71,12 +73,15 @@ export async function startRun(maker: Maker, run: Start): Promise<void> {
     await maker.pace.turn(signal);
     signal?.throwIfAborted();
     const everywhere = isEverywhere(work);
-    const pod = await create(maker, run, order, everywhere ? standIn(body) : body);
+    const form = options.as === "job" && !everywhere ? jobForm : podForm;
+    const document = form.document(owner, name, everywhere ? standIn(body) : body);
+    const made = await create(maker, run, order, form, document);
     try {
-      await begin(maker, order, pod, data, everywhere ? body : undefined);
+      await begin(maker, order, form, made, data, everywhere ? body : undefined);
       signal?.throwIfAborted();
     } catch (error) {
-      await remove(maker, pod);
+      await removeRun(maker.api, maker.runs, form.parts(made)).catch(() => {});
+      maker.runs.drop(name);
       throw error;
     }
   } finally {
@@ -85,15 +90,21 @@ export async function startRun(maker: Maker, run: Start): Promise<void> {
 }
 
 /** Not cut short: an aborted call may be carried out all the same. */
-async function create({ api, owner, runs }: Maker, run: Start, order: PodOrder, body: unknown): Promise<Pod> {
-  const path = api.path("pods");
+async function create(
+  { api, owner, runs }: Maker,
+  run: Start,
+  order: PodOrder,
+  form: Form,
+  body: unknown,
+): Promise<Carrier> {
+  const path = form.path(api);
   return await runs.patiently(async (again) => {
     try {
-      return await api.call<Pod>({ method: "POST", path, body });
+      return await api.call<Carrier>({ method: "POST", path, body });
     } catch (error) {
       if (!(error instanceof ApiFault) || error.status !== 409) throw error;
       // The answer to the call before may have been lost on the way.
-      const there = again ? await api.find<Pod>({ path: api.path("pods", order.name) }) : undefined;
+      const there = again ? await api.find<Carrier>({ path: form.path(api, order.name) }) : undefined;
       if (there && readIdentity(owner, there)?.start === order.start) return there;
       throw exists(run, error);
     }
@@ -101,14 +112,16 @@ async function create({ api, owner, runs }: Maker, run: Start, order: PodOrder, 
 }
 
 async function begin(
-  { api, runs }: Maker,
+  { api, owner, runs }: Maker,
   order: PodOrder,
-  pod: Pod,
+  form: Form,
+  made: Carrier,
   data: Readonly<Record<string, unknown>>,
   everywhere: Readonly<Record<string, unknown>> | undefined,
 ): Promise<void> {
-  runs.seen(pod);
-  const body = secretOf(order, data, pod.metadata.uid);
+  form.seen(runs, made);
+  const { uid } = made.metadata;
+  const body = secretOf(order, data, { ...form, uid });
   await runs.patiently(async (again) => {
     try {
       await api.call({ method: "POST", path: api.path("secrets"), body });
@@ -116,28 +129,11 @@ async function begin(
       if (!(again && error instanceof ApiFault && error.status === 409)) throw error;
     }
   });
-  if (everywhere) await spread(api, runs, daemonSetOf(order, everywhere, pod.metadata.uid));
-  const schedulingGates = (pod.spec.schedulingGates ?? []).filter(({ name }) => name !== GATE);
+  if (everywhere) await spread(api, runs, daemonSetOf(order, everywhere, uid));
   const ready = await runs.patiently(() =>
-    api.call<Pod>({
-      method: "PATCH",
-      path: api.path("pods", order.name),
-      body: { metadata: { uid: pod.metadata.uid }, spec: { schedulingGates } },
-    })
+    api.call<Carrier>({ method: "PATCH", path: form.path(api, order.name), body: form.ready(owner, made) })
   );
-  runs.seen(ready);
-}
-
-async function remove({ api, runs }: Maker, pod: Pod): Promise<void> {
-  const { name, uid } = pod.metadata;
-  await runs.patiently(() =>
-    api.find({
-      method: "DELETE",
-      path: api.path("pods", name),
-      body: { gracePeriodSeconds: 0, preconditions: { uid } },
-    })
-  ).catch(() => {});
-  runs.drop(name);
+  form.seen(runs, ready);
 }
 
 function exists({ attempt, action }: Start, cause?: unknown): ExecutorError {

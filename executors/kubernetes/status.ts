@@ -24,6 +24,9 @@ export interface Judged {
   readonly trouble?: string | undefined;
 }
 
+/** Why a run is lost whose pod is gone. */
+export const REMOVED = "its pod was removed by somebody else";
+
 type Terminated = NonNullable<NonNullable<ContainerStatus["state"]>["terminated"]>;
 type End = Omit<RunStatus & { state: "finished" }, keyof StatusBase | "state" | "until">;
 
@@ -68,7 +71,12 @@ export function judge(pod: Pod, identity: Identity, starting: boolean): Judged {
     const status = { ...base, state: "finished" as const, until: until > 0 ? until : Date.now(), ...end };
     return { status, placed, begun: begun > 0 };
   };
-  if (terminated) return finished(endOf(pod, terminated, container), terminated.finishedAt);
+  if (terminated) {
+    if (wasRemoved(pod, terminated)) {
+      return { status: { ...base, state: "lost", reason: REMOVED }, placed, begun: begun > 0 };
+    }
+    return finished(endOf(pod, terminated, container), terminated.finishedAt);
+  }
   const over = withoutEnd(pod);
   if (over) return finished(over, undefined);
   if (main?.running) {
@@ -86,6 +94,22 @@ export function judge(pod: Pod, identity: Identity, starting: boolean): Judged {
     return { status: { ...base, where, state: "running" }, placed: false, begun: true };
   }
   return waiting(pod, base, finished, main?.waiting);
+}
+
+/** Whether a script ended because somebody has removed its pod. A script that succeeds all the same has done its work. */
+function wasRemoved(pod: Pod, { exitCode, finishedAt }: Terminated): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = pod.metadata;
+  if (deletionTimestamp === undefined || exitCode === 0 || takenAway(pod)) return false;
+  return Date.parse(finishedAt ?? "") >= Date.parse(deletionTimestamp) - deletionGracePeriodSeconds * 1000;
+}
+
+/** Whether its cluster takes a pod away. */
+export function isDisrupted({ status }: Pod): boolean {
+  return disruption(status?.conditions) !== undefined;
+}
+
+function disruption(conditions: readonly PodCondition[] = []): PodCondition | undefined {
+  return conditions.find(({ type, status }) => type === "DisruptionTarget" && status === "True");
 }
 
 /** How the container of a script has ended. */
@@ -150,7 +174,7 @@ function takenAway(pod: Pod): End | undefined {
     return { reason: `it was evicted: ${message}; give it a larger limit` };
   }
   if (TAKEN.has(reason)) return { reason: `${words(reason)}: ${message}`, infrastructure: true };
-  const disrupted = conditions.find(({ type, status }) => type === "DisruptionTarget" && status === "True");
+  const disrupted = disruption(conditions);
   if (!disrupted) return undefined;
   return { reason: `${words(disrupted.reason ?? "")}: ${disrupted.message ?? ""}`, infrastructure: true };
 }
@@ -186,10 +210,7 @@ function withoutEnd(pod: Pod): End | undefined {
     };
   }
   // A node that is lost confirms nothing any more.
-  const lost = conditions.some(({ type, status, reason }) =>
-    type === "DisruptionTarget" && status === "True" && reason === "DeletionByTaintManager"
-  );
-  return lost ? takenAway(pod) : undefined;
+  return disruption(conditions)?.reason === "DeletionByTaintManager" ? takenAway(pod) : undefined;
 }
 
 /**

@@ -12,6 +12,7 @@ import { Linked } from "./linked.ts";
 import type { Ended, Entry } from "./entry.ts";
 import { podsOf, withdraw } from "./everywhere.ts";
 import { lastLines } from "./node_logs.ts";
+import { removeRun } from "./removal.ts";
 import type { Runs } from "./runs.ts";
 
 /** How long the end of a killed process may take, in milliseconds. */
@@ -117,7 +118,7 @@ async function expire(api: Api, runs: Runs, entry: Entry, signal: AbortSignal | 
     }), signal);
 }
 
-/** Removes a pod that tells nothing. What is known of its run is remembered until it is forgotten. */
+/** Removes a run that tells nothing. What is known of its run is remembered until it is forgotten. */
 async function cancel(
   api: Api,
   runs: Runs,
@@ -138,11 +139,5 @@ async function cancel(
     reason,
   };
   runs.conclude(entry, ended);
-  await runs.patiently(() =>
-    api.find({
-      method: "DELETE",
-      path: api.path("pods", entry.pod),
-      body: { gracePeriodSeconds: 0, preconditions: { uid: entry.uid } },
-      signal,
-    }), signal);
+  await removeRun(api, runs, entry, signal);
 }

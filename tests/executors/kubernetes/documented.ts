@@ -19,6 +19,11 @@ export function documentedRole(): Readonly<Record<string, readonly string[]>>[] 
   return yamlUnder("The least role").rules;
 }
 
+/** The rule that Jobs need besides. */
+export function documentedJobsRule(): Readonly<Record<string, readonly string[]>> {
+  return yamlUnder("Jobs")[0];
+}
+
 /** A pod with a coordinator, as far as tests read it. */
 export interface CoordinatorPod {
   readonly containers: readonly [{ readonly command: readonly string[]; readonly env: readonly unknown[] }];

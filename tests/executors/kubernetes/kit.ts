@@ -40,14 +40,15 @@ export function work(script: string, extra: Partial<ContainerWork> = {}): Contai
   return { kind: "container", image, script, environment: {}, mergeStderr: true, notes: {}, ...extra };
 }
 
-/** Names of what is there in a namespace: pods, and the Secrets of runs. */
+/** Names of what is there in a namespace: pods, Jobs, and the Secrets of runs. */
 export async function things({ cluster, namespace }: Place): Promise<string[]> {
   const kinds = await Promise.all(
-    ["pods", "secrets"].map(async (kind) =>
-      (await cluster.list(`/api/v1/namespaces/${namespace}/${kind}`)).map(({ metadata }) =>
+    ["api/v1 pods", "api/v1 secrets", "apis/batch/v1 jobs"].map(async (which) => {
+      const [group, kind] = which.split(" ");
+      return (await cluster.list(`/${group}/namespaces/${namespace}/${kind}`)).map(({ metadata }) =>
         `${kind}/${metadata.name}`
-      )
-    ),
+      );
+    }),
   );
   return kinds.flat();
 }

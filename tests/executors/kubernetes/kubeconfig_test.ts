@@ -174,6 +174,10 @@ Deno.test("kubernetesExecutor() checks what it is told", () => {
     () => kubernetesExecutor({ label: "Not_valid", podsPerSecond: 0 }),
     /has the label "Not_valid".*\n.*podsPerSecond 0; it must be above zero/,
   );
+  assert.throws(
+    () => kubernetesExecutor({ as: "deployment" as "job" }),
+    /^DefinitionError: .*Executor kubernetes has as: "deployment"; it must be "pod" or "job"/s,
+  );
 });
 
 Deno.test("kubernetesExecutor() says how pods reach the agent, or why they cannot", async () => {

@@ -75,6 +75,12 @@ const condition = (type: string, status: string, reason?: string) => ({
   ...(reason && { reason }),
 });
 
+/** A pod that somebody has removed at second 8, with some time to leave. */
+function removed(it: Pod): Pod {
+  const leaves = { deletionTimestamp: "2026-01-02T03:04:38Z", deletionGracePeriodSeconds: 30 };
+  return { ...it, metadata: { ...it.metadata, ...leaves } };
+}
+
 interface Told {
   readonly state: string;
   readonly exitCode?: number;
@@ -110,6 +116,30 @@ const table: readonly (readonly [string, Pod, Told])[] = [
     "a shell that a signal ended while it had another code",
     pod(ended(143, "Error", "exit 1\n")),
     { state: "finished", signal: "SIGTERM" },
+  ],
+  ["a script that ended because its pod was removed", removed(pod(ended(143))), {
+    state: "lost",
+    reason: /^its pod was removed by somebody else$/,
+  }],
+  ["a script that succeeded although its pod was removed", removed(pod(ended(0, "Completed"))), {
+    state: "finished",
+    exitCode: 0,
+  }],
+  [
+    "a script that had failed before its pod was removed",
+    removed(pod({
+      phase: "Running",
+      containerStatuses: [{
+        name: "main",
+        state: { terminated: { exitCode: 3, finishedAt: "2026-01-02T03:04:07Z" } },
+      }],
+    })),
+    { state: "finished", exitCode: 3 },
+  ],
+  [
+    "an eviction, which removes the pod",
+    removed(pod({ ...ended(143), ...disruption("EvictionByEvictionAPI") })),
+    { state: "finished", signal: "SIGTERM", infrastructure: true, reason: /^it was evicted from its node/ },
   ],
   ["too little memory", pod(ended(137, "OOMKilled")), {
     state: "finished",
