@@ -6,7 +6,8 @@
 #   .ci/services/docker.sh down               stops what it started; --wipe also removes its data and programs
 #
 # Exports DOCKER_SOCKET and DOCKER_HOST, TEST_IMAGE (busybox, built here without any registry) and DOCKER_PROGRAMS (the unpacked packages,
-# from which tests start engines of their own: DOCKER_PROGRAMS=... DATATASK_SERVICES=<folder> DOCKER_BRIDGE=<name> docker.sh).
+# from which tests start engines of their own: DOCKER_PROGRAMS=... DATATASK_SERVICES=<folder> DOCKER_BRIDGE=<name> docker.sh, with
+# DOCKER_SUBNET and DOCKER_SETTINGS, a daemon.json, where these are to be others).
 #
 # Needs root, apt with a Debian mirror, curl and ip (iproute2). The first run fetches 65 MB, later ones take a second.
 set -euo pipefail
@@ -14,6 +15,7 @@ state=${DATATASK_SERVICES:-${XDG_CACHE_HOME:-$HOME/.cache}/datatask/services}/do
 programs=${DOCKER_PROGRAMS:-$state/root}
 bridge=${DOCKER_BRIDGE:-dt-docker0}
 subnet=${DOCKER_SUBNET:-172.31.255.1/24}
+settings=${DOCKER_SETTINGS:-}
 image=datatask-test:1
 socket=$state/docker.sock
 dockerd=$programs/usr/sbin/dockerd
@@ -38,6 +40,9 @@ obtain() {
 start() {
   running && return
   rm -f "$socket" "$state/docker.pid"
+  # The containerd of an engine that was killed has gone with it; where nobody has asked how, it would be taken for one that is there.
+  local containerd=$state/exec/containerd/containerd.pid
+  [ ! -s "$containerd" ] || readlink "/proc/$(cat "$containerd")/exe" >/dev/null 2>&1 || rm -f "$containerd"
   ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
   ip address show dev "$bridge" | grep -q "inet " || ip address add "$subnet" dev "$bridge"
   # An address of its own: otherwise it takes one of its ports', which changes as containers come and go, and is for a while known wrongly.
@@ -88,7 +93,7 @@ down() {
 case "${1:-up}" in
   up)
     [ "$(id -u)" = 0 ] || { say "needs root; or set DOCKER_SOCKET, DOCKER_HOST and TEST_IMAGE for an engine that you have"; exit 1; }
-    obtain && echo '{}' >"$state/daemon.json" && start && build
+    obtain && echo "${settings:-"{}"}" >"$state/daemon.json" && start && build
     echo "export DOCKER_SOCKET=$socket DOCKER_HOST=unix://$socket TEST_IMAGE=$image DOCKER_PROGRAMS=$programs"
     ;;
   down) down "${2:-}" ;;

@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { concat, decodeText } from "../../core/bytes.ts";
 import { DatataskError, type ErrorCode, ExecutorError } from "../../core/errors.ts";
 import { type DialError, dockerode, type Modem } from "../../deps/dockerode.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { NodeStream } from "./logs.ts";
 
 /** One call of the API. */
 export interface EngineCall {
@@ -83,7 +85,7 @@ export class Engine {
     call.signal?.throwIfAborted();
     const modem = call.fresh ? await this.#freshModem() : this.#modem ??= dockerode(this.#endpoint.options);
     const { method, path, query, body, file, login, stream, signal } = call;
-    return await new Promise<T>((resolve, reject) => {
+    const answer = await new Promise<NodeStream>((resolve, reject) => {
       try {
         modem.dial({
           method,
@@ -91,17 +93,24 @@ export class Engine {
           options: { _query: query ?? {}, _body: body ?? {} },
           ...(file !== undefined && { file }),
           ...(login !== undefined && { authconfig: login }),
-          ...(stream && { isStream: true }),
+          // Always: a client that reads an answer by itself waits for ever when the engine is killed in the middle of it.
+          isStream: true,
           ...(signal && { abortSignal: signal }),
           statusCodes: FINE,
         }, (error, answer) => {
-          if (error === null) return resolve(answer as T);
+          if (error === null) return resolve(answer as NodeStream);
           reject(signal?.aborted ? signal.reason : faultOf(error));
         });
       } catch (error) {
         reject(faultOf(error as DialError));
       }
     });
+    if (stream) return answer as T;
+    try {
+      return await documentOf(answer) as T;
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : faultOf(error as DialError);
+    }
   }
 
   async #freshModem(): Promise<Modem> {
@@ -155,6 +164,17 @@ export class Engine {
   #refusal(error: EngineFault): string {
     if ((error.cause as Error)?.name === "NotCapable") return error.message;
     return `this user may not open the socket ${this.where}; add it to the group that owns the socket (docker), or use an engine of its own`;
+  }
+}
+
+/** What an answer says: a document where it is one, or a text. */
+async function documentOf(answer: NodeStream): Promise<unknown> {
+  const chunks = await Array.fromAsync(answer, (chunk) => new Uint8Array(chunk));
+  const text = decodeText(concat(chunks));
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }
 

@@ -262,7 +262,8 @@ class DockerExecutor implements Executor<ContainerWork> {
     options.signal?.throwIfAborted();
     const action = `forget ${formatAttempt(attempt)} on ${this.name}`;
     const containers = await this.#opening.get(action);
-    if (await this.#told(action, containers.forget(attempt)) === "removed") return;
+    const forgetting = containers.patiently(() => containers.forget(attempt), options.signal);
+    if (await this.#told(action, forgetting) === "removed") return;
     throw stillRuns(this.name, attempt);
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sleep, systemClock } from "../../core/clock.ts";
 
 /** How long anything may take, in milliseconds. */
 const PATIENCE = 60_000;
@@ -20,6 +21,16 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
     if (performance.now() > late) throw new Error(`${what}: not after ${PATIENCE / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/**
+ * Lets some time go by before something happens that may happen at any instant.
+ *
+ * @param ms How long, in milliseconds.
+ * @param signal Ends it early.
+ */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  await sleep(systemClock, ms, signal).catch(() => {});
 }
 
 /**

@@ -20,6 +20,14 @@ export class OwnServer {
     return { port: this.port, knownHosts: `${this.#folder}/known_hosts` };
   }
 
+  /** How it is reached through another port of this machine, which leads to its own. */
+  at(port: number): Partial<SshExecutorOptions> {
+    const known = Deno.readTextFileSync(`${this.#folder}/known_hosts`);
+    const knownHosts = `${this.#folder}/known_hosts.${port}`;
+    Deno.writeTextFileSync(knownHosts, known.replace(`:${this.port} `, `:${port} `));
+    return { port, knownHosts };
+  }
+
   /** Its pid. */
   get pid(): number {
     return Number(Deno.readTextFileSync(`${this.#folder}/pid`));
