@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Bytes } from "../core/bytes.ts";
+import { AGENT_HEADER } from "../tasks/agent.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Fewer bytes than this in the time of patience are no progress. */
@@ -44,6 +45,7 @@ export class Exchange {
   /** The request. */
   readonly request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #agent: string;
   readonly #traffic: Traffic;
   /** Whether the client waits with the body until it is asked for it. */
   #expects: boolean;
@@ -58,12 +60,20 @@ export class Exchange {
   #ended = false;
 
   /**
+   * @param agent The name of the agent.
    * @param request The request.
    * @param response Its answer.
    * @param traffic Where bytes are counted.
    * @param expects Whether the client waits with the body until it is asked for it.
    */
-  constructor(request: IncomingMessage, response: ServerResponse, traffic: Traffic, expects: boolean) {
+  constructor(
+    agent: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    traffic: Traffic,
+    expects: boolean,
+  ) {
+    this.#agent = agent;
     this.request = request;
     this.#expects = expects;
     this.#response = response;
@@ -244,6 +254,7 @@ export class Exchange {
     this.#response.writeHead(status, {
       "Cache-Control": "no-store",
       "X-Content-Type-Options": "nosniff",
+      [AGENT_HEADER]: this.#agent,
       ...headers,
       ...(length !== undefined && { "Content-Length": String(length) }),
     });

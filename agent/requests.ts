@@ -57,7 +57,7 @@ export class Requests implements AsyncDisposable {
    * @param expects Whether the client waits with the body until it is asked for it.
    */
   async handle(request: IncomingMessage, response: ServerResponse, expects: boolean): Promise<void> {
-    const exchange = new Exchange(request, response, this.#metrics.traffic, expects);
+    const exchange = new Exchange(this.#init.id, request, response, this.#metrics.traffic, expects);
     this.#running.add(exchange);
     this.#metrics.inFlight++;
     const seen: { route: Route["to"] | "unknown"; attempt: string | undefined } = {

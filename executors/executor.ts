@@ -122,8 +122,8 @@ export interface Reach {
   folder(attempt: Attempt, options?: CallOptions): Promise<string>;
   /**
    * The address under which runs find a server of this machine: `http://…`, without a slash at the end; or `file:///…`, a file where the
-   * run finds the address at any time, for addresses that may change. Throws with code `cannot-start` when they cannot. `network` is the
-   * one that the run is on, where its work says so.
+   * run finds the address at any time, for addresses that may change. Throws with code `unavailable` when they cannot: no attempt is used up by
+   * how a place is set up. `network` is the one that the run is on, where its work says so.
    */
   address(
     server: AgentServer,

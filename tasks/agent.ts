@@ -12,6 +12,9 @@ import type { AgentServer } from "../executors/executor.ts";
 import type { Repository } from "../repositories/repository.ts";
 import type { KeyFeed } from "./runner.ts";
 
+/** The header of answers in which an agent says its name: what answers without it is somebody else. */
+export const AGENT_HEADER = "X-Datatask-Agent";
+
 /** What an attempt may read under the name of a link. */
 export type GrantedInput =
   /** One value. */

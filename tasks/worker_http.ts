@@ -16,6 +16,7 @@
  * - `_dt_http METHOD PATH FILE [HEADER]...` asks: the body of the answer goes to FILE; `_dt_body` is what a PUT sends, `_dt_from` what a GET
  *   leaves out. Afterwards `_dt_s` is the status (000: none), `_dt_r` is 0 when all has come (23: it could not be written), and
  *   `_dt_x.head` holds the headers of the answer, `_dt_x.err` what the client said.
+ *   An answer is the agent's own when it says the agent's name; others, but those of a gate in between, are none.
  * - `_dt_field NAME` prints a header of the last answer.
  */
 export const WORKER_HTTP: string = `_dt_cr=$(printf '\\r')
@@ -65,10 +66,18 @@ _dt_http() {
   if ! _dt_base; then echo "there is no address in $_dt_a" >"$_dt_x.err"; return 0; fi
   _dt_u=$_dt_b$_dt_p$_dt_u
   "_dt_$_dt_c" "$@"
+  _dt_ours=
   while read -r _dt_l _dt_v _dt_e; do
-    case $_dt_l in HTTP/*) _dt_s=\${_dt_v%"$_dt_cr"} ;; esac
+    case $_dt_l in
+      HTTP/*) _dt_s=\${_dt_v%"$_dt_cr"} ;;
+      [Xx]-[Dd]atatask-[Aa]gent:) [ "/\${_dt_v%"$_dt_cr"}" != "$_dt_p" ] || _dt_ours=1 ;;
+    esac
   done <"$_dt_x.head"
-  case $_dt_s in [2-5][0-9][0-9]) ;; *) _dt_s=000 ;; esac
+  case $_dt_s$_dt_ours in
+    [2-5][0-9][0-9]1|400|413|5[0-9][0-9]) ;;
+    [2-5][0-9][0-9]) echo "another server does ($_dt_s)" >"$_dt_x.err"; _dt_s=000 _dt_r=1 ;;
+    *) _dt_s=000 ;;
+  esac
   if [ "$_dt_r" = 0 ] && [ $_dt_m = GET ]; then
     _dt_v=$(_dt_field content-length)
     [ -z "$_dt_v" ] || [ "$_dt_v" = "$(_dt_size "$_dt_o")" ] || _dt_r=1

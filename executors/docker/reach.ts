@@ -37,7 +37,10 @@ export function dockerReach(name: string, engine: Engine, local: boolean, told: 
       const { hostname } = server;
       if (!isLoopback(hostname) && !isEverywhere(hostname)) return at(hostname);
       if (local && network === "host") return at("127.0.0.1");
-      const gateway = local && isEverywhere(hostname) && await gatewayOf(engine, network ?? "bridge", signal);
+      const gateway = local && isEverywhere(hostname) &&
+        await gatewayOf(engine, network ?? "bridge", signal).catch((error) => {
+          throw engine.explain(error, `bring values to containers of ${name}`);
+        });
       if (gateway) return at(gateway);
       throw refuse(name, unreached(server, local));
     },
@@ -66,8 +69,9 @@ function unreached({ hostname }: AgentServer, local: boolean): string {
 }
 
 function refuse(name: string, why: string): ExecutorError {
-  return new ExecutorError("cannot-start", `Cannot bring values to containers of ${name}: ${why}`, {
+  return new ExecutorError("unavailable", `Cannot bring values to containers of ${name}: ${why}`, {
     operation: "start",
     subject: name,
+    retry: "later",
   });
 }

@@ -32,9 +32,10 @@ function addressOf(name: string, told: string | undefined, server: AgentServer):
   const url = sharedUrl(server);
   if (url !== undefined) return url;
   const refuse = (why: string): ExecutorError =>
-    new ExecutorError("cannot-start", `Cannot bring values to pods on ${name}: ${why}`, {
+    new ExecutorError("unavailable", `Cannot bring values to pods on ${name}: ${why}`, {
       operation: "start",
       subject: name,
+      retry: "later",
     });
   if (isLoopback(hostname)) {
     throw refuse(

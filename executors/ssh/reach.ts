@@ -83,8 +83,8 @@ function join(channel: ClientChannel, { hostname, port }: AgentServer): void {
 
 function forbidden(name: string, cause: Error): ExecutorError {
   return new ExecutorError(
-    "cannot-start",
+    "unavailable",
     `Cannot bring values to runs on ${name}: its server forwards no ports to this machine (${cause.message}); allow it there (AllowTcpForwarding remote), or give the pipeline { agent: { hostname, url } }, an address of this machine that the host reaches`,
-    { operation: "forward", subject: name, cause },
+    { operation: "forward", subject: name, retry: "later", cause },
   );
 }

@@ -6,6 +6,7 @@
 import { StopError } from "../../core/attempt.ts";
 import { DatataskError, type ErrorCode, RepositoryError } from "../../core/errors.ts";
 import { type Backoff, backoff } from "./backoff.ts";
+import { AGENT_HEADER } from "../agent.ts";
 import type { CarriedAgent } from "./context.ts";
 
 /** How many requests that end by themselves are under way at once. */
@@ -21,6 +22,9 @@ const REFUSED: Readonly<Record<number, ErrorCode>> = {
   416: "io",
   422: "invalid-value",
 };
+
+/** Whether an answer may also come from a gate in between. */
+const anybody = (status: number): boolean => status === 400 || status === 413 || status >= 500;
 
 /** Why an answer does not come to its end. */
 export const CUT = "the connection was cut in the middle of the answer";
@@ -160,10 +164,13 @@ export class AgentClient {
       if (!isCut(error)) throw this.#fail(`Cannot ${doing}: ${(error as Error).message}`);
       await this.#look(doing);
       const { message, cause } = error as Error;
-      const why = cause instanceof Error ? cause.message : message;
-      return { why: `the agent does not answer at ${this.#address}: ${why}` };
+      return this.#nobody(cause instanceof Error ? cause.message : message);
     }
     const { status } = response;
+    if (`/${response.headers.get(AGENT_HEADER)}` !== this.#told.path && !anybody(status)) {
+      await response.body?.cancel();
+      return this.#nobody(`another server does (${status})`);
+    }
     if (response.ok || accept.includes(status)) return response;
     const text = (await response.text().catch(() => "")).trim();
     const why = `the agent answers ${status}${text && `: ${text}`}`;
@@ -174,6 +181,10 @@ export class AgentClient {
     const code = REFUSED[status];
     if (code) throw new RepositoryError(code, text || `Cannot ${doing}: ${why}`, { operation: doing });
     return { why, after: Number(response.headers.get("retry-after")) * 1000 || undefined };
+  }
+
+  #nobody(why: string): { readonly why: string } {
+    return { why: `the agent does not answer at ${this.#address}: ${why}` };
   }
 
   /** Looks whether the agent has moved: what this body may talk to was settled when it began. */

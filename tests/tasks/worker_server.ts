@@ -55,7 +55,11 @@ export class WorkerServer implements AsyncDisposable {
         onError: () => new Response("", { status: 500 }),
         ...tls,
       },
-      (request) => this.#answer(request),
+      async (request) => {
+        const response = await this.#answer(request);
+        response.headers.set("X-Datatask-Agent", this.path.slice(1));
+        return response;
+      },
     );
   }
 

@@ -12,14 +12,16 @@ import { dockerExecutor, type DockerExecutorOptions } from "../../../executors/d
 import type { AgentServer } from "../../../executors/executor.ts";
 import type { AgentOptions } from "../../../tasks/agent_options.ts";
 import { lookup, outputs } from "../../../tasks/many.ts";
-import { runAll } from "../../pipeline/kit.ts";
-import { docker, freshState, image, socket } from "./kit.ts";
+import { freePort } from "../../kit/own_process.ts";
+import { jobsOf, runAll, troubles } from "../../pipeline/kit.ts";
+import { api, docker, freshState, image, socket } from "./kit.ts";
 
 /** A job that copies a text in a container which sees nothing of this machine, and what it ends with. */
 async function one(
   agent: AgentOptions,
   network: string | undefined,
   options: DockerExecutorOptions = {},
+  more: { readonly patience?: string } = {},
 ) {
   await using stack = new AsyncDisposableStack();
   const state = freshState(stack);
@@ -32,19 +34,22 @@ async function one(
     executor: dockerExecutor({ socket, sharesFiles: false, ...options }),
     image,
     ...(network !== undefined && { network }),
+    ...more,
+    retry: { attempts: 2, delay: 1 },
     script: ({ texts, copies }) => sh`[ ${texts} = /datatask/in/texts ] && cat ${texts} >${copies}`,
   });
-  const { events } = await runAll(new Pipeline({ tasks: [task], state, agent }));
-  const outcome = events.flatMap((event) => event.type === "finished" ? [event.outcome] : []).at(-1)!;
-  return { outcome, copy: await copies.has("emma") ? await copies.text("emma") : undefined };
+  const pipeline = new Pipeline({ tasks: [task], state, agent, random: () => 1 });
+  const { events, summary } = await runAll(pipeline);
+  const copy = await copies.has("emma") ? await copies.text("emma") : undefined;
+  return { summary, retried: jobsOf(events, "retrying"), told: troubles(events), copy };
 }
 
 Deno.test({
   ...docker.test,
   name: "a container on the network of this machine reaches an agent that listens here only",
   async fn() {
-    const { outcome, copy } = await one({}, "host");
-    assert.deepEqual([outcome.reason, copy], ["succeeded", "Emma Woodhouse"], outcome.error?.message);
+    const { summary, told, copy } = await one({}, "host");
+    assert.deepEqual([summary.succeeded, copy], [1, "Emma Woodhouse"], told.join());
   },
 });
 
@@ -53,16 +58,54 @@ Deno.test({
   name: "a container that cannot reach the agent is told of, with what to do",
   async fn() {
     const near = await one({}, undefined);
-    assert.equal(near.outcome.reason, "failed");
-    assert.equal(
-      near.outcome.error?.message,
-      'Cannot bring values to containers of docker: the agent listens at 127.0.0.1, which leads a container to itself; give the pipeline { agent: { hostname: "0.0.0.0" } }, and the executor { agentAddress } where that is not enough, or the task the network "host"',
-    );
     const none = await one({ hostname: "0.0.0.0" }, "none");
+    for (const { summary, retried, told } of [near, none]) {
+      assert.deepEqual([summary.failed, summary.stuck, retried, told.length], [0, 1, [], 6], told.join());
+    }
+    const left =
+      'Cannot run job "emma" of task copy; this is not counted as an attempt, and it is left for the next run: Cannot bring values to containers of docker: ';
     assert.equal(
-      none.outcome.error?.message,
-      'Cannot bring values to containers of docker: the container has no network; give the task another one than "none"',
+      near.told.at(-1),
+      `${left}the agent listens at 127.0.0.1, which leads a container to itself; give the pipeline { agent: { hostname: "0.0.0.0" } }, and the executor { agentAddress } where that is not enough, or the task the network "host"`,
     );
+    assert.equal(
+      none.told.at(-1),
+      `${left}the container has no network; give the task another one than "none"`,
+    );
+  },
+});
+
+Deno.test({
+  ...docker.test,
+  name:
+    "an address that does not lead containers to the agent uses up no attempt, and is told of, with what to do",
+  async fn() {
+    const port = freePort();
+    const other = Deno.serve(
+      { hostname: "0.0.0.0", port: 0, onListen() {} },
+      () => new Response("This is another server.\n", { status: 404 }),
+    );
+    const { IPAM: { Config: [network] } } = await api<{ IPAM: { Config: { Gateway: string }[] } }>(
+      "GET",
+      "/networks/bridge",
+    );
+    const refuses = async (agentAddress: string, why: string): Promise<void> => {
+      const agent = { hostname: "0.0.0.0" };
+      const { summary, retried, told } = await one(agent, undefined, { agentAddress }, { patience: "1s" });
+      assert.deepEqual([summary.failed, summary.stuck, retried, told.length], [0, 1, [], 6], told.join());
+      assert.match(told.at(-1)!, /left for the next run: Cannot deliver the values of copy\/emma: /);
+      const says =
+        `cannot bring input texts: the agent does not answer at ${agentAddress}: ${why}, for \\d+ seconds; see that this address leads to it from here$`;
+      assert.match(told.at(-1)!, new RegExp(says));
+    };
+    await Promise.all([
+      refuses(`http://${network!.Gateway}:${port}`, ".*"),
+      refuses(
+        `http://${network!.Gateway}:${other.addr.port}`,
+        "another server does \\(404\\)",
+      ),
+    ]);
+    await other.shutdown();
   },
 });
 
