@@ -18,6 +18,10 @@ export interface Proof {
 export interface Access {
   /** Its address, without a slash at the end. */
   readonly server: string;
+  /** What the server is called in its certificate, where that is not the name in its address. */
+  readonly certified: string | undefined;
+  /** Whether its certificate is not to be checked. */
+  readonly unchecked: boolean;
   /** For people: where it was read. */
   readonly source: string;
   /** The namespace of all pods. */
@@ -54,18 +58,12 @@ export async function accessOf(found: Found): Promise<Access> {
   if (!URL.canParse(server) || !/^https?:$/.test(new URL(server).protocol)) {
     throw unfindable(`the server ${server} of the ${source} is no address; write https://<host>:<port>`);
   }
-  if (cluster["insecure-skip-tls-verify"] && !cluster["certificate-authority-data"]) {
+  const { hostname, protocol } = new URL(server);
+  const told = cluster["tls-server-name"];
+  const certified = protocol === "https:" && told && told !== hostname ? told : undefined;
+  if (certified !== undefined && cluster["proxy-url"] !== undefined) {
     throw unfindable(
-      `the ${source} skips the check of the server's certificate, which cannot be done for one connection; put the authority into the kubeconfig (certificate-authority), or start with --unsafely-ignore-certificate-errors=${
-        new URL(server).hostname
-      } and remove insecure-skip-tls-verify`,
-    );
-  }
-  if (cluster["tls-server-name"] && cluster["tls-server-name"] !== new URL(server).hostname) {
-    throw unfindable(
-      `the ${source} wants the server to be called ${
-        cluster["tls-server-name"]
-      } (tls-server-name), which is not supported; use that name in its address`,
+      `the ${source} wants the server to be called ${certified} (tls-server-name) and a proxy (proxy-url), which cannot be had together; use that name in its address`,
     );
   }
   const authority = await material(
@@ -77,6 +75,8 @@ export async function accessOf(found: Found): Promise<Access> {
   const { proof, renews } = await proofOf(found, user);
   return {
     server,
+    certified,
+    unchecked: cluster["insecure-skip-tls-verify"] === true,
     source,
     namespace,
     authorities: authority === undefined ? [] : [authority],

@@ -9,6 +9,7 @@
 import type { Bytes } from "../../core/bytes.ts";
 import type { Access, Proof } from "./access.ts";
 import { chunks, Linked } from "./linked.ts";
+import { Way } from "./renamed.ts";
 import { ApiFault, faultOf, type StatusDocument } from "./fault.ts";
 
 /** One call of the API. */
@@ -29,11 +30,22 @@ export class Api {
   /** How it is reached. */
   readonly access: Access;
   readonly #clients = new Map<string, Deno.HttpClient>();
+  /** What requests name: the server, by the name of its certificate. */
+  readonly #server: string;
+  readonly #way: Way | undefined;
   #closed = false;
 
   /** @param access How it is reached. */
   constructor(access: Access) {
     this.access = access;
+    const { server, certified } = access;
+    const url = new URL(server);
+    this.#way = certified === undefined
+      ? undefined
+      : new Way({ hostname: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port || 443) });
+    this.#server = certified === undefined
+      ? server
+      : server.replace(url.host, `${certified}:${url.port || 443}`);
   }
 
   /** The path of things of one kind in the namespace. */
@@ -49,7 +61,8 @@ export class Api {
     const kind = `${streams}\n${proof.cert ?? ""}`;
     let client = this.#clients.get(kind);
     if (client === undefined) {
-      const { authorities, proxy } = this.access;
+      const { authorities } = this.access;
+      const proxy = this.#way?.proxy ?? this.access.proxy;
       client = Deno.createHttpClient({
         caCerts: [...authorities],
         ...(proof.cert !== undefined && { cert: proof.cert, key: proof.key! }),
@@ -122,7 +135,7 @@ export class Api {
     const client = this.#client(proof, streams);
     let response: Response;
     try {
-      response = await fetch(`${this.access.server}${path}${query ? `?${new URLSearchParams(query)}` : ""}`, {
+      response = await fetch(`${this.#server}${path}${query ? `?${new URLSearchParams(query)}` : ""}`, {
         method,
         client,
         headers: this.#headers({
@@ -174,7 +187,7 @@ export class Api {
     for (const word of command) query.append("command", word);
     const path = `${this.path("pods", pod)}/exec`;
     const proof = await this.access.proof();
-    const socket = new WebSocket(`${this.access.server.replace(/^http/, "ws")}${path}?${query}`, {
+    const socket = new WebSocket(`${this.#server.replace(/^http/, "ws")}${path}?${query}`, {
       protocols: ["v5.channel.k8s.io"],
       headers: this.#headers(proof.headers),
       client: this.#client(proof, true),
@@ -217,10 +230,11 @@ export class Api {
   }
 
   /** Gives back all connections. */
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true;
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
+    await this.#way?.close();
   }
 }
 

@@ -116,7 +116,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
       const runs = new Runs(api, owner, this.#options.patienceMs ?? PATIENCE, hasJobs);
       return { api, owner, runs, nodes: new Nodes(api) };
     } catch (error) {
-      api.close();
+      await api.close();
       throw explain(error, access, action, "unavailable");
     }
   }
@@ -124,7 +124,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
   async close(): Promise<void> {
     const it = await this.#opening.close();
     await it?.runs.close();
-    it?.api.close();
+    await it?.api.close();
   }
 
   /** Does something, and says what a failure means. */
@@ -147,7 +147,7 @@ class KubernetesExecutor implements Executor<ContainerWork | PodWork> {
       options.signal?.throwIfAborted();
       return { healthy: false, reason: (error as Error).message };
     } finally {
-      api?.close();
+      await api?.close();
     }
   }
 

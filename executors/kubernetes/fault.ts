@@ -101,6 +101,13 @@ export function explain(error: unknown, access: Access, action: string, code: Er
   const refused = (message: string): ExecutorError =>
     new ExecutorError("denied", `Cannot ${action}: ${message}`, context);
   if (error.forbidden) return refused((error.cause as Error).message);
+  if (error.untrusted && access.unchecked) {
+    return refused(
+      `the ${source} says that the certificate of ${server} is not to be checked (insecure-skip-tls-verify), and Deno leaves that out for a whole process only (${error.message}); start it with --unsafely-ignore-certificate-errors=${
+        new URL(server).hostname
+      }, or put the authority into the kubeconfig (certificate-authority)`,
+    );
+  }
   if (error.untrusted) {
     return refused(
       `the connection to ${server} is not trusted (${error.message}); see that the certificates in the ${source} are those of this cluster and have not expired`,

@@ -92,9 +92,12 @@ Deno.test("kubernetesExecutor() says what is wrong with a kubeconfig, and what t
     list: "- a",
     empty: "{}",
     none: JSON.stringify({ ...whole, "current-context": "" }),
-    skip: JSON.stringify({
+    both: JSON.stringify({
       ...whole,
-      clusters: [{ name: "c", cluster: { server: "https://h", "insecure-skip-tls-verify": true } }],
+      clusters: [{
+        name: "c",
+        cluster: { server: "https://h", "tls-server-name": "k", "proxy-url": "http://p" },
+      }],
     }),
     server: JSON.stringify({ ...whole, clusters: [{ name: "c", cluster: { server: "h:6443" } }] }),
     half: JSON.stringify({
@@ -134,9 +137,9 @@ Deno.test("kubernetesExecutor() says what is wrong with a kubeconfig, and what t
     /the certificate authority of the context dev of .* cannot be read at .*ca\.crt/,
   );
   await refuses(
-    access("skip"),
+    access("both"),
     "cannot-start",
-    /skips the check of the server's certificate.*--unsafely-ignore-certificate-errors=h/,
+    /called k \(tls-server-name\) and a proxy \(proxy-url\), which cannot be had together/,
   );
   await refuses(access("server"), "cannot-start", /the server h:6443 of the context dev .* is no address/);
   await refuses(access("half"), "cannot-start", /a client certificate without its key/);
