@@ -4,6 +4,7 @@ import { startAgent } from "../../agent/mod.ts";
 import { MemoryBlobRepository } from "../../repositories/memory.ts";
 import type { AgentOptions } from "../../tasks/agent_options.ts";
 import { agentFaults } from "../../tasks/agent_options.ts";
+import { certificates } from "../kit/certificates.ts";
 import { grantOf, Place, type Worker } from "./kit.ts";
 import { Raw } from "./raw.ts";
 
@@ -55,37 +56,6 @@ Deno.test("when its port is taken the agent listens at another, and says what th
   await place.start();
   assert.equal(place.agent.server.port, moved);
 });
-
-/** A certificate of an authority of its own. */
-async function certificates(
-  folder: string,
-): Promise<{ certificate: string; key: string; authorities: string }> {
-  const at = (name: string): string => `${folder}/${name}`;
-  const subject = (name: string): string[] => ["-subj", `/CN=${name}`];
-  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  await run(
-    "openssl",
-    "req",
-    "-x509",
-    ...curve,
-    "-keyout",
-    at("ca.key"),
-    "-out",
-    at("ca.pem"),
-    ...subject("test ca"),
-  );
-  await run("openssl", "req", ...curve, "-keyout", at("key.pem"), "-out", at("csr"), ...subject("localhost"));
-  await Deno.writeTextFile(
-    at("names"),
-    "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n",
-  );
-  await run(
-    "openssl",
-    ...["x509", "-req", "-in", at("csr"), "-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-CAcreateserial"],
-    ...["-extfile", at("names"), "-out", at("cert.pem")],
-  );
-  return { certificate: at("cert.pem"), key: at("key.pem"), authorities: at("ca.pem") };
-}
 
 Deno.test("the agent speaks TLS, with an authority of its own", async () => {
   const folder = await Deno.makeTempDir();

@@ -40,14 +40,55 @@ export async function killCoordinator(
   return false;
 }
 
+/** A coordinator as a process of its own, which a test may stop, continue and kill. */
+export class Coordinator {
+  /** When it has told that it has begun, or has ended. */
+  readonly begun: Promise<void>;
+  /** How it has ended, and what it said on standard error. */
+  readonly ended: Promise<{ readonly code: number; readonly killed: boolean; readonly said: string }>;
+  readonly #child: Deno.ChildProcess;
+
+  /**
+   * Starts it.
+   *
+   * @param program Its module, which prints a line when it has begun.
+   * @param args What it is told.
+   */
+  constructor(program: URL, args: readonly string[]) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--no-check", program.pathname, ...args],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const begun = Promise.withResolvers<void>();
+    this.begun = begun.promise;
+    this.ended = this.#see(begun.resolve);
+  }
+
+  async #see(begun: () => void) {
+    const said = new Response(this.#child.stderr).text();
+    for await (const _ of this.#child.stdout) begun();
+    const { code, signal } = await this.#child.status;
+    begun();
+    return { code, killed: signal === "SIGKILL", said: await said };
+  }
+
+  /** Sends it a signal; does nothing when it has ended. */
+  signal(signal: Deno.Signal): void {
+    killIfThere(this.#child, signal);
+  }
+}
+
 /**
  * Kills a coordinator at a random instant: it may have ended by itself just before.
  *
  * @param child Which.
+ * @param signal How.
  */
-function killIfThere(child: Deno.ChildProcess): void {
+function killIfThere(child: Deno.ChildProcess, signal: Deno.Signal = "SIGKILL"): void {
   try {
-    child.kill("SIGKILL");
+    child.kill(signal);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
   }

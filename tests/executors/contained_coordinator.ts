@@ -30,18 +30,24 @@ export interface Contained {
   readonly socket?: string;
   /** A cluster. */
   readonly pods?: KubernetesExecutorOptions;
+  /** How long scripts wait for an agent that does not answer. */
+  readonly patience?: string;
   /** A host. */
   readonly ssh?: SshExecutorOptions;
 }
 
 /** Repositories and the pipeline over them: each run copies a value, and leaves a mark that no other run leaves. */
-export function marking(dir: string, { image = "", hostname, socket, pods, ssh }: Contained) {
+export function marking(
+  dir: string,
+  { image = "", hostname, socket, pods, ssh, patience = "1h" }: Contained,
+) {
   const books = new FileRepository(`${dir}/books`);
   const copies = new FileRepository(`${dir}/copies`);
   const marks = new FileRepository(`${dir}/marks`);
   const done = YamlMetadataRepository.files(`${dir}/done`);
   const options = {
     done,
+    patience,
     links: { books: input(books), copies: output(copies), marks: outputs(marks, { keys: "content" }) },
     // Nothing of what one node has: however many run, none waits for room.
     quota: { cpu: 0 },
@@ -69,6 +75,6 @@ export function marking(dir: string, { image = "", hostname, socket, pods, ssh }
 
 if (import.meta.main) {
   const [dir, where] = Deno.args as [string, string];
-  const run = marking(dir, JSON.parse(where)).pipeline.run();
+  const run = marking(dir, JSON.parse(where)).pipeline.run({ whenHeld: "wait" });
   for await (const event of run) if (event.type === "started") console.log("begun");
 }

@@ -45,14 +45,26 @@ export interface BodyPlace {
   readonly where: (place: Place, stack: AsyncDisposableStack) => Where | Promise<Where>;
 }
 
-/** The program of Deno of this machine, with the libraries it needs, as a container sees them that has neither. */
-function denoMounts(): readonly ContainerMount[] {
-  const program = Deno.realPathSync(Deno.execPath());
-  const { stdout } = new Deno.Command("ldd", { args: [program] }).outputSync();
-  const libraries = new TextDecoder().decode(stdout).match(/\/\S+/g) ?? [];
+/**
+ * Programs of this machine, with the libraries they need, as a container sees them that has neither.
+ *
+ * @param programs Where they are.
+ */
+export function mountsOf(...programs: readonly string[]): readonly ContainerMount[] {
+  const found = programs.map((path) => Deno.realPathSync(path));
+  const { stdout } = new Deno.Command("ldd", { args: found }).outputSync();
+  const libraries = new TextDecoder().decode(stdout).match(/\/\S+(?= \(0x)/g) ?? [];
   return [
-    { source: program, target: "/usr/bin/deno", readOnly: true },
-    ...libraries.map((path) => ({ source: Deno.realPathSync(path), target: path, readOnly: true })),
+    ...found.map((source) => ({
+      source,
+      target: `/usr/bin/${source.replace(/.*\//, "")}`,
+      readOnly: true,
+    })),
+    ...[...new Set(libraries)].map((path) => ({
+      source: Deno.realPathSync(path),
+      target: path,
+      readOnly: true,
+    })),
   ];
 }
 
@@ -92,7 +104,11 @@ export const CARRIED: readonly BodyPlace[] = [
     name: sharesFiles ? "in Docker" : "in Docker without shared files",
     there: docker.available,
     agent: { hostname: "0.0.0.0" },
-    where: () => ({ executor: dockerExecutor({ socket, sharesFiles }), image, mounts: denoMounts() }),
+    where: () => ({
+      executor: dockerExecutor({ socket, sharesFiles }),
+      image,
+      mounts: mountsOf(Deno.execPath()),
+    }),
   })),
   {
     name: "on Kubernetes",

@@ -4,6 +4,8 @@
  * @module
  */
 import {
+  type AgentOptions,
+  type ContainerMount,
   FileRepository,
   functionTask,
   input,
@@ -30,9 +32,14 @@ export const CHAPTERS = 12;
  *
  * @param dir Where all lies.
  * @param at Where the reader runs.
+ * @param more What else is said of the agent, and what else its containers see.
  * @returns The pipeline, and what it writes.
  */
-export function chaptersOf(dir: string, { place, namespace }: At) {
+export function chaptersOf(
+  dir: string,
+  { place, namespace }: At,
+  more: { readonly agent?: AgentOptions; readonly mounts?: readonly ContainerMount[] } = {},
+) {
   const { agent, where } = CARRIED.find(({ name }) => name === place)!;
   const books = new FileRepository(`${dir}/books`);
   const chapters = new FileRepository(`${dir}/chapters`);
@@ -60,6 +67,7 @@ export function chaptersOf(dir: string, { place, namespace }: At) {
     ...(namespace !== undefined
       ? inPods(namespace)
       : where({ root: `${dir}/root` } as Place, new AsyncDisposableStack()) as object),
+    ...(more.mounts && { mounts: more.mounts }),
   };
   const count = functionTask(
     "count",
@@ -69,7 +77,11 @@ export function chaptersOf(dir: string, { place, namespace }: At) {
   return {
     ...stores,
     count,
-    pipeline: new Pipeline({ tasks: [write, count], state: `${dir}/state`, agent }),
+    pipeline: new Pipeline({
+      tasks: [write, count],
+      state: `${dir}/state`,
+      agent: { ...agent, ...more.agent },
+    }),
   };
 }
 
