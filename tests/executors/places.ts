@@ -5,7 +5,7 @@
  */
 import type { AgentOptions } from "../../tasks/agent_options.ts";
 import { dockerExecutor } from "../../executors/docker/mod.ts";
-import { kubernetesExecutor } from "../../executors/kubernetes/mod.ts";
+import { kubernetesExecutor, type KubernetesExecutorOptions } from "../../executors/kubernetes/mod.ts";
 import { sshExecutor, type SshExecutorOptions } from "../../executors/ssh/mod.ts";
 import {
   containerTask,
@@ -67,7 +67,10 @@ const inDocker: Where = {
 };
 
 /** Pods of a namespace. */
-function onKubernetes(place: kubernetes.Place): Where {
+export function onKubernetes(
+  place: Pick<kubernetes.Place, "namespace">,
+  options: KubernetesExecutorOptions = {},
+): Where {
   return {
     name: "on Kubernetes",
     there: kubernetes.available,
@@ -78,7 +81,7 @@ function onKubernetes(place: kubernetes.Place): Where {
         {
           quota: { cpu: 0 },
           ...all,
-          executor: kubernetesExecutor(optionsOf(place)),
+          executor: kubernetesExecutor({ ...optionsOf(place), ...options }),
           image: kubernetes.denoImage,
         } as unknown as ContainerTaskOptions<L>,
       ),

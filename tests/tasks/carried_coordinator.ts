@@ -3,6 +3,7 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
 import {
   type AgentOptions,
   type ContainerMount,
@@ -83,6 +84,29 @@ export function chaptersOf(
       agent: { ...agent, ...more.agent },
     }),
   };
+}
+
+/** Puts what the pipeline begins with. */
+export async function began({ books, words }: ReturnType<typeof chaptersOf>): Promise<void> {
+  await books.put("emma", "chapter");
+  await words.put("word", "of");
+}
+
+/**
+ * Sees that all has come, and nothing twice, with the first attempt.
+ *
+ * @param chapters The pipeline, at its end.
+ * @param told What it has told, for errors.
+ */
+export async function arrived(
+  { pages, marks, sums, count }: ReturnType<typeof chaptersOf>,
+  told: string,
+): Promise<void> {
+  assert.equal((await count.outcomes.done.get("emma")).attempt, 1, told);
+  assert.deepEqual(await sums.get("emma"), { chapters: CHAPTERS }, told);
+  assert.equal((await Array.fromAsync(marks)).length, 1, `run twice: ${told}`);
+  const texts = await Promise.all((await Array.fromAsync(pages)).map((key) => pages.text(key)));
+  assert.deepEqual(texts.sort(), Array.from({ length: CHAPTERS }, (_, n) => `of chapter ${n}`).sort());
 }
 
 if (import.meta.main) {

@@ -5,7 +5,7 @@ import { taken } from "../executors/kubernetes/cluster.ts";
 import { things } from "../executors/kubernetes/kit.ts";
 import { runAll } from "../pipeline/kit.ts";
 import { CARRIED } from "./body_places.ts";
-import { type At, CHAPTERS, chaptersOf } from "./carried_coordinator.ts";
+import { arrived, type At, began, chaptersOf } from "./carried_coordinator.ts";
 
 /** How often the coordinator is killed. */
 const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 3);
@@ -18,19 +18,13 @@ const KILLS = Number(Deno.env.get("DATATASK_KILLS") ?? 3);
 async function survives(at: At, ms: number): Promise<boolean> {
   const dir = await Deno.makeTempDir();
   try {
-    const { books, words, pages, marks, sums, count, pipeline } = chaptersOf(dir, at);
-    await books.put("emma", "chapter");
-    await words.put("word", "of");
+    const chapters = chaptersOf(dir, at);
+    await began(chapters);
     const program = new URL("carried_coordinator.ts", import.meta.url);
     const killed = await killCoordinator(program, [dir, JSON.stringify(at)], ms);
-    const { summary, events } = await runAll(pipeline);
-    const told = JSON.stringify(events);
-    assert.deepEqual([summary.failed, summary.stuck], [0, 0], told);
-    assert.equal((await count.outcomes.done.get("emma")).attempt, 1, told);
-    assert.deepEqual(await sums.get("emma"), { chapters: CHAPTERS }, told);
-    assert.equal((await Array.fromAsync(marks)).length, 1, `run twice: ${told}`);
-    const texts = await Promise.all((await Array.fromAsync(pages)).map((key) => pages.text(key)));
-    assert.deepEqual(texts.sort(), Array.from({ length: CHAPTERS }, (_, n) => `of chapter ${n}`).sort());
+    const { summary, events } = await runAll(chapters.pipeline);
+    assert.deepEqual([summary.failed, summary.stuck], [0, 0], JSON.stringify(events));
+    await arrived(chapters, JSON.stringify(events));
     return killed;
   } finally {
     await Deno.remove(dir, { recursive: true });
