@@ -9,10 +9,14 @@ import { hostName } from "../core/host.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import type { Outcome } from "../tasks/outcome.ts";
 import type { Ending } from "../tasks/runner.ts";
+import { leftOut, type LogPart } from "./live_log.ts";
 import type { TaskState } from "./task_state.ts";
 
 /** So many characters of a function's log are kept from its beginning, and as many from its end. */
 const LOG_CHARACTERS = 1 << 20;
+
+/** So many characters of a log are told at a time, and the rest of a line. */
+const PART_CHARACTERS = 1 << 18;
 
 /** Asked for once. */
 let host: string | undefined;
@@ -71,8 +75,13 @@ export class Flight {
     this.#cancelTimer?.();
   }
 
-  /** Takes a line of its log. */
-  log(line: string): void {
+  /** Takes a line of its log, or several. */
+  log(text: string): void {
+    if (!text.includes("\n")) this.#take(text);
+    else for (const line of text.split("\n")) this.#take(line);
+  }
+
+  #take(line: string): void {
     if (this.#headSize < LOG_CHARACTERS) {
       this.#head.push(line);
       this.#headSize += line.length + 1;
@@ -89,8 +98,32 @@ export class Flight {
   /** Its log so far; nothing when it has said nothing. */
   logText(): string | undefined {
     if (this.#head.length === 0) return undefined;
-    const gap = this.#dropped > 0 ? [`... ${this.#dropped} lines left out ...`] : [];
+    const gap = this.#dropped > 0 ? [leftOut(this.#dropped)] : [];
     return [...this.#head, ...gap, ...this.#tail, ""].join("\n");
+  }
+
+  /**
+   * A part of its log so far.
+   *
+   * @param asked From which line, and of which attempt when one is named.
+   * @returns The part; nothing when this is another attempt.
+   */
+  logPart({ from, attempt }: { readonly from: number; readonly attempt?: number }): LogPart | undefined {
+    if (attempt !== undefined && attempt !== this.attempt.attempt) return undefined;
+    const tail = this.#head.length + this.#dropped;
+    const total = tail + this.#tail.length;
+    const lines: string[] = [];
+    let next = from;
+    for (let size = 0; next < total && size < PART_CHARACTERS; next++) {
+      if (next >= this.#head.length && next < tail) {
+        lines.push(leftOut(tail - next));
+        next = tail;
+      }
+      const line = next < tail ? this.#head[next]! : this.#tail[next - tail]!;
+      lines.push(line);
+      size += line.length + 1;
+    }
+    return { attempt: this.attempt.attempt, lines, next, more: next < total };
   }
 
   /**

@@ -482,6 +482,14 @@ export class Pipeline implements AsyncDisposable {
       }
     }
     const logs = this.#logsOf(task);
+    if (!runner.find && await this.coordinator()) {
+      const { liveLog } = await import("./live_log.ts");
+      const { attempt, follow = false } = options;
+      const requests = `${this.state}/requests`;
+      const runs = async (): Promise<boolean> => await this.coordinator() !== undefined;
+      const live = await liveLog({ requests, task, job, attempt, follow, signal, logs, runs });
+      if (live) return live;
+    }
     const earlier = options.attempt !== undefined && logs?.driver.beside?.(`attempt-${options.attempt}`);
     return (earlier && await earlier.read(job, { signal })) || (await logs?.driver.read(job, { signal }));
   }

@@ -6,13 +6,31 @@
 import { sleep, systemClock } from "../core/clock.ts";
 import type { Key } from "../core/key.ts";
 import type { FoundRun } from "../tasks/runner.ts";
+import type { Coordinator } from "./coordinator.ts";
+import type { LogPart } from "./live_log.ts";
+import type { Run } from "./run.ts";
 
 /** What can be asked of a running coordinator, with what it answers. */
 export type Request =
   /** To cancel a job: whether it ran. */
   | { readonly do: "cancel"; readonly task: string; readonly job: Key }
   /** Which runs are under way. */
-  | { readonly do: "tell" };
+  | { readonly do: "tell" }
+  /** What a job that runs has logged, from a line on: nothing when it does not run. */
+  | {
+    readonly do: "log";
+    readonly task: string;
+    readonly job: Key;
+    readonly from: number;
+    readonly attempt?: number;
+  };
+
+/** What each is answered with. */
+export interface Answers {
+  readonly cancel: boolean;
+  readonly tell: readonly FoundRun[];
+  readonly log: LogPart | false;
+}
 
 /**
  * Asks the running coordinator for something, and waits until it was answered.
@@ -26,7 +44,7 @@ export async function ask<R extends Request>(
   folder: string,
   request: R,
   timeoutMs = 10_000,
-): Promise<(R extends { do: "cancel" } ? boolean : readonly FoundRun[]) | undefined> {
+): Promise<Answers[R["do"]] | undefined> {
   await Deno.mkdir(folder, { recursive: true });
   const name = `${folder}/${crypto.randomUUID()}`;
   await Deno.writeTextFile(`${name}.tmp`, JSON.stringify(request));
@@ -48,6 +66,29 @@ export async function ask<R extends Request>(
 }
 
 /**
+ * The answer of a run to a request.
+ *
+ * @param request What is asked.
+ * @param run The run.
+ * @param coordinator Who knows its attempts.
+ * @returns The answer.
+ */
+export function answerTo(
+  request: Request,
+  run: Pick<Run, "cancel" | "running">,
+  coordinator: Pick<Coordinator, "flight">,
+): Answers[Request["do"]] {
+  switch (request.do) {
+    case "cancel":
+      return run.cancel(request.task, request.job);
+    case "log":
+      return coordinator.flight(request.task, request.job)?.logPart(request) ?? false;
+    case "tell":
+      return run.running();
+  }
+}
+
+/**
  * Answers requests until it is disposed of.
  *
  * @param folder Where requests go.
@@ -56,7 +97,7 @@ export async function ask<R extends Request>(
  */
 export async function serveRequests(
   folder: string,
-  answer: (request: Request) => boolean | readonly FoundRun[],
+  answer: (request: Request) => Answers[Request["do"]],
 ): Promise<AsyncDisposable> {
   await Deno.mkdir(folder, { recursive: true });
   // Nobody waits any more for what was asked of an earlier coordinator.

@@ -165,7 +165,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
         stack.use(
           await machinery.serveRequests(
             requestsPath,
-            (request) => request.do === "cancel" ? this.cancel(request.task, request.job) : this.running(),
+            (asked) => machinery.answerTo(asked, this, coordinator),
           ),
         );
       }

@@ -7,6 +7,6 @@ export { Coordinator } from "./coordinator.ts";
 export { follow } from "./follow.ts";
 export { KeySet } from "./key_set.ts";
 export { takeLease } from "./lease.ts";
-export { serveRequests } from "./requests.ts";
+export { answerTo, serveRequests } from "./requests.ts";
 export { watchWaits } from "./waits.ts";
 export { PipelineState } from "./state.ts";

@@ -37,7 +37,7 @@ export async function run(
         : state === "done" || state === "failed"
         ? " and has written nothing"
         : state === "running"
-        ? ", and what a function logs is kept when it has ended"
+        ? ", and whoever runs it does not answer; what a function logs is kept when it has ended"
         : ""
     }; see "${context.program} why${context.repeat} ${task.name} ${job}"`,
   );

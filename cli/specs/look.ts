@@ -48,7 +48,7 @@ export const TRACE = command({
 export const LOGS = command({
   name: "logs",
   brief: "Print what a job has written",
-  about: ["What a script writes can be read while it runs; what a function logs, when it has ended."],
+  about: ["What a script writes and what a function logs can be read while it runs, from any terminal."],
   args: [{ name: "TASK", completes: "task" }, { name: "JOB", completes: "job" }],
   flags: {
     follow: { kind: "boolean", short: "f", brief: "Go on until the job has ended" },
