@@ -168,7 +168,11 @@ _dt_in() {
     *) _dt_end "$_dt_blame" "cannot bring input $4: $_dt_why" ;;
   esac
   if [ "$3" = tree ]; then
-    _dt_unpack "$_dt_x.value" "$2" || _dt_end infrastructure "cannot unpack input $4: $(tail -n 1 "$_dt_x.err")"
+    _dt_unpack "$_dt_x.value" "$2" || {
+      _dt_why=$(tail -n 1 "$_dt_x.err")
+      LC_ALL=C rm -rf "$2" "$_dt_x.value"
+      _dt_end infrastructure "cannot unpack input $4: $_dt_why"
+    }
     LC_ALL=C rm -f "$_dt_x.value"
   else LC_ALL=C mv -f "$_dt_x.value" "$2"
   fi

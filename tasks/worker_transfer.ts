@@ -35,7 +35,12 @@ _dt_said() {
 }
 _dt_given() {
   _dt_blame=infrastructure
-  if [ "$_dt_r" = 23 ]; then _dt_why="it cannot be written to $_dt_w: $(_dt_full)"; return 1; fi
+  if [ "$_dt_r" = 23 ]; then
+    _dt_why="it cannot be written to $_dt_w: $(_dt_full)"
+    # The reason needs room too.
+    LC_ALL=C rm -f "$_dt_x.part" "$_dt_x.new"
+    return 1
+  fi
   case $_dt_s in
     401|403|410) _dt_why=$(_dt_said); return 1 ;;
     400|405|413) _dt_why=$(_dt_said) _dt_blame=failed; return 1 ;;
@@ -163,7 +168,7 @@ _dt_send() {
     [ -z "$_dt_h" ] || set -- "$@" "X-Datatask-Sha256: $_dt_h"
     if [ $_dt_at -gt 0 ]; then
       _dt_body=$_dt_x.rest
-      tail -c +$((_dt_at + 1)) "$2" >"$_dt_body" || { _dt_why="it cannot be written to $_dt_w: $(_dt_full)" _dt_blame=infrastructure; return 1; }
+      tail -c +$((_dt_at + 1)) "$2" >"$_dt_body" || { _dt_why="it cannot be written to $_dt_w: $(_dt_full)" _dt_blame=infrastructure; LC_ALL=C rm -f "$_dt_body"; return 1; }
       set -- "$@" "Content-Range: bytes $_dt_at-$((_dt_total - 1))/$_dt_total"
     fi
     _dt_up "$@"

@@ -23,6 +23,7 @@ import { blobs, copy, keysOf, outcomes, runAll } from "../pipeline/kit.ts";
 import { docker, image as dockerImage, socket } from "./docker/kit.ts";
 import { config, hostAddress, image as podImage } from "./kubernetes/cluster.ts";
 import { freePort } from "../kit/own_process.ts";
+import { OwnServer } from "./ssh/own_server.ts";
 import { address, available as ssh } from "./ssh/server.ts";
 
 /** How a task is expected to end: told as trouble of the place (`again`: until it was tried often enough), or as the outcome of its jobs. */
@@ -131,6 +132,26 @@ async function programs(stack: AsyncDisposableStack): Promise<string> {
   return folder;
 }
 
+/** A task over SSH whose host has no room for what it reads. */
+const onFullDisk: Case["task"] = async (name, texts, stack) => {
+  const root = await Deno.makeTempDir();
+  const big = new MemoryBlobRepository("big");
+  await big.put("a", "x".repeat(2_000_000));
+  stack.defer(() => Deno.remove(root, { recursive: true }));
+  const mount = ["-t", "tmpfs", "-o", "size=500k", "tmpfs", root];
+  assert((await new Deno.Command("mount", { args: mount }).output()).success);
+  stack.defer(async () => void await new Deno.Command("umount", { args: ["-l", root] }).output());
+  // A server started earlier may not see the mount.
+  const server = await OwnServer.start(stack);
+  return processTask(name, {
+    done: outcomes(`${name}-done`),
+    links: { texts: input(texts), big: input(big) },
+    executor: sshExecutor({ ...address, root, name, ...server.options }),
+    retry,
+    script: ({ big }) => sh`cat ${big}`,
+  });
+};
+
 rest("over SSH", ssh, [
   {
     name: "a host where nobody listens",
@@ -158,6 +179,18 @@ rest("over SSH", ssh, [
     task: async (name, texts, stack) =>
       await overSsh({ environment: { PATH: await programs(stack) } })(name, texts, stack),
   },
+  // Only who administers a machine can fill a small disk of it.
+  ...(Deno.uid() === 0
+    ? [
+      {
+        name: "a full disk there",
+        fate: "again",
+        says:
+          /not counted as an attempt, .*: Cannot deliver the values of bad-4\/a: cannot bring input big: it cannot be written to .*: .*No space left on device/,
+        task: onFullDisk,
+      } as const,
+    ]
+    : []),
 ]);
 
 /** A container task. */
