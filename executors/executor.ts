@@ -166,7 +166,7 @@ export interface Executor<in W extends Work = never> {
   wait(attempt: Attempt, options?: CallOptions): Promise<RunStatus & { state: "finished" | "lost" }>;
   /** Ends a run and all it has started: politely, and by force `graceMs` milliseconds later. Returns when it has ended. Nothing to end is fine. */
   stop(attempt: Attempt, options: CallOptions & { readonly graceMs: number }): Promise<void>;
-  /** What a run has written. Throws `unknown-run` when there is none. */
+  /** What a run has written. Throws `unknown-run` when there is none. Where a part is gone it gives the rest, and then fails with code `lost`. */
   logs(attempt: Attempt, options?: LogOptions): Promise<ReadableStream<Bytes>>;
   /** Gives back all that is kept of a run that has ended. Nothing to forget is fine. */
   forget(attempt: Attempt, options?: CallOptions): Promise<void>;

@@ -14,14 +14,23 @@ const LONGEST = 400;
 /** Lets a stream through and keeps its end. */
 export class LastWords extends TransformStream<Bytes, Bytes> {
   #end: Bytes = new Uint8Array();
+  readonly #controller: TransformStreamDefaultController<Bytes>;
 
   constructor() {
+    let made: TransformStreamDefaultController<Bytes>;
     super({
+      start: (controller) => void (made = controller),
       transform: (chunk, controller) => {
         this.#end = chunk.length >= END ? chunk.slice(-END) : concat([this.#end, chunk]).slice(-END);
         controller.enqueue(chunk);
       },
     });
+    this.#controller = made!;
+  }
+
+  /** Adds what nobody has said. */
+  note(bytes: Bytes): void {
+    this.#controller.enqueue(bytes);
   }
 
   /** The last line that is not empty, so far; its beginning when it is long. */

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { type Bytes, encodeText } from "../core/bytes.ts";
+import { isDatataskError } from "../core/errors.ts";
 import { LastWords } from "./last_words.ts";
 import type { Attempt } from "../core/attempt.ts";
 import type { Executor } from "../executors/executor.ts";
@@ -111,13 +113,16 @@ export async function collectLogs(
   if (!mergeStderr && !(succeeded && stderr)) wanted.push("stderr");
   if (wanted.length === 0) return "";
   if (succeeded && wanted.length === 1) {
-    await context.logs.put(attempt.job, await executor.logs(attempt, { stream: wanted[0]! }));
+    const log = await executor.logs(attempt, { stream: wanted[0]! });
+    await context.logs.put(attempt.job, executor.textLogs ? noting(log) : log);
     return "";
   }
   const lastWords = new LastWords();
   const copy = async (): Promise<void> => {
     for (const stream of wanted) {
-      await (await executor.logs(attempt, { stream })).pipeTo(lastWords.writable, { preventClose: true });
+      const log = await executor.logs(attempt, { stream });
+      await log.pipeTo(lastWords.writable, { preventClose: true, preventAbort: true })
+        .catch((error) => lastWords.note(lossOf(error)));
     }
     await lastWords.writable.close();
   };
@@ -126,4 +131,27 @@ export async function collectLogs(
     copy().catch((error) => lastWords.writable.abort(error).catch(() => {})),
   ]);
   return lastWords.line;
+}
+
+/** A log of which a part may be gone: what there is is kept, and its last line says so. */
+function noting(log: ReadableStream<Bytes>): ReadableStream<Bytes> {
+  const reader = log.getReader();
+  return new ReadableStream<Bytes>({
+    async pull(controller) {
+      try {
+        const { value, done } = await reader.read();
+        if (!done) return controller.enqueue(value);
+      } catch (error) {
+        controller.enqueue(lossOf(error));
+      }
+      controller.close();
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+}
+
+/** What is to be said in a log of which a part is gone. Other trouble is thrown on. */
+function lossOf(error: unknown): Bytes {
+  if (!isDatataskError(error, "lost")) throw error;
+  return encodeText(`\ndatatask: ${error.message}\n`);
 }

@@ -6,6 +6,7 @@
 
 import type { Attempt } from "../core/attempt.ts";
 import { decodeText, encodeText } from "../core/bytes.ts";
+import { isDatataskError } from "../core/errors.ts";
 import type { Executor } from "../executors/executor.ts";
 
 /** How much of the end of a log is looked at for the last words of a worker, in bytes. */
@@ -51,10 +52,15 @@ export async function readFault(
   mark: string,
 ): Promise<WorkerFault | undefined> {
   let end = "";
-  for await (const chunk of await executor.logs(attempt, { stream })) {
-    end = decodeText(
-      chunk.length > END ? chunk.subarray(-END) : encodeText(end + decodeText(chunk)).slice(-END),
-    );
+  try {
+    for await (const chunk of await executor.logs(attempt, { stream })) {
+      end = decodeText(
+        chunk.length > END ? chunk.subarray(-END) : encodeText(end + decodeText(chunk)).slice(-END),
+      );
+    }
+  } catch (error) {
+    // It is the beginning that is gone.
+    if (!isDatataskError(error, "lost")) throw error;
   }
   return workerFault(end, mark);
 }

@@ -107,7 +107,7 @@ async function* read(
   }
   if (!first.missing) return;
   throw new ExecutorError(
-    "io",
+    "lost",
     `Cannot ${order.action}: its beginning is gone: the node keeps only the end of a log this long (containerLogMaxSize of the kubelet); write large output to a link`,
     { operation: "read", subject: entry.name },
   );

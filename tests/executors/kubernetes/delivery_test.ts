@@ -134,3 +134,38 @@ clusterTest(
     );
   },
 );
+
+clusterTest(
+  "of a log that is longer than its node keeps the end is kept, and what is missing is said",
+  async (place) => {
+    // A node looks at the length of logs every ten seconds, and begins another file when one is too long.
+    const script = (code: number) =>
+      `yes 0123456789abcdef | head -c ${BIG}; sleep 25; echo the end; exit ${code}`;
+    const tasks = await Promise.all([0, 3].map(async (code) =>
+      containerTask(`say-${code}`, {
+        done: new MemoryMetadataRepository("done"),
+        quota: { cpu: 0 },
+        links: { texts: input(await blobs("texts", "emma"), { as: "key" }) },
+        executor: kubernetesExecutor({ ...optionsOf(place), name: `cluster-${code}`, label: `c${code}` }),
+        image,
+        script: script(code),
+      })
+    ));
+    const pipeline = new Pipeline({ tasks, state: freshState(place.stack) });
+    const { events } = await runAll(pipeline);
+    const outcomes = events.flatMap((event) => event.type === "finished" ? [event] : []);
+    assert.deepEqual(
+      outcomes.map(({ attempt, outcome }) => [attempt.task, outcome.attempt, outcome.error?.message]).sort(),
+      [["say-0", 1, undefined], ["say-3", 1, "the end"]],
+      JSON.stringify(events),
+    );
+    for (const { name } of tasks) {
+      const log = await new Response(await pipeline.logs(name, "emma")).text();
+      assert(log.length < BIG, `${log.length}`);
+      assert.match(
+        log.slice(-500),
+        /the end\n\ndatatask: Cannot read the log of say-\d\/emma on cluster-\d: its beginning is gone: .*containerLogMaxSize.*\n$/,
+      );
+    }
+  },
+);

@@ -341,7 +341,7 @@ test("says when the beginning of a log is gone, and gives the rest", async (plac
   };
   await refuses(
     read(),
-    "io",
+    "lost",
     /^Cannot read the log of t\/one on kubernetes: its beginning is gone: .*containerLogMaxSize/,
   );
   assert.equal(text, "the end\n");
