@@ -32,6 +32,8 @@ export class Observer {
   readonly #leaves = new Map<string, ObservedKeys>();
   /** Keys that a repository is being asked for, and whether they have changed since it was asked. */
   readonly #asked = new Map<ObservedKeys, Map<Key, boolean>>();
+  /** What says which jobs of a task are done. */
+  readonly #ends = new Set<LiveSet>();
   readonly #relisting = new Map<ObservedKeys, { dirty: boolean; busy: boolean }>();
   readonly #views = new WeakMap<object, number>();
   #nextView = 1;
@@ -62,6 +64,18 @@ export class Observer {
     const name = this.#identity(repository.driver);
     let set = this.#sets.get(name);
     if (!set) this.#sets.set(name, set = this.#make(repository, name));
+    return set;
+  }
+
+  /**
+   * The keys of a repository that says what a task has done. Nothing is left to do for a key that is in all of these.
+   *
+   * @param repository Which.
+   * @returns Its keys, followed from now on.
+   */
+  observeEnd(repository: Repository): LiveSet {
+    const set = this.observe(repository);
+    this.#ends.add(set);
     return set;
   }
 
@@ -118,7 +132,8 @@ export class Observer {
   ): Promise<boolean> {
     const { signal } = options;
     const queue = [...this.#leaves.values()].filter(options.only ?? (() => true));
-    const numbering = new Numbering(this.#keys, queue.length);
+    const ends = queue.filter((leaf) => this.#ends.has(leaf)).length;
+    const numbering = new Numbering(this.#keys, queue.length, ends === this.#ends.size ? ends : 0);
     const listings: Promise<boolean>[] = [];
     // A listing that has found its keys makes way for the next, and waits for the numbers.
     const worker = async (): Promise<void> => {
@@ -147,7 +162,7 @@ export class Observer {
         number: (keys) => {
           numbered = true;
           onFound();
-          return numbering.found(keys);
+          return numbering.found(keys, this.#ends.has(leaf));
         },
       });
     } catch (error) {

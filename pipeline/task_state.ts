@@ -72,7 +72,7 @@ export class TaskState {
     this.task = task;
     this.#state = state;
     const { success, failed, attempts } = task.outcomes;
-    this.success = state.observer.observe(success);
+    this.success = state.observer.observeEnd(success);
     this.failed = state.observer.observe(failed);
     this.attempted = state.observer.observe(attempts);
     this.settled = butNot(task.failureOk ? anyOf([this.success, this.failed]) : this.success, [this.live]);
