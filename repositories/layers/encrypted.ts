@@ -211,6 +211,8 @@ function through(
         else controller.enqueue(value);
       } catch (error) {
         await reader.cancel(error).catch(() => {});
+        // Chunks that are under way are waited for: nothing goes on when the stream has ended.
+        await made.return().catch(() => {});
         throw signal?.aborted ? signal.reason : error;
       }
     },
