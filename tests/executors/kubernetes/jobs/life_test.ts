@@ -151,16 +151,33 @@ jobTest("knows by its Job that a run has succeeded whose pod is gone", async (pl
   await cleared(place);
 });
 
-jobTest("stops what has hardly been started, and lets nothing run after that", async (place) => {
+jobTest("stops what has hardly been started", async (place) => {
   const { executor } = place;
   for (let round = 0; round < 5; round++) {
-    await executor.start(attempt, work("sleep 600"), { quota: {} });
+    await executor.start(attempt, work("trap '' TERM; while :; do sleep 1; done"), { quota: {} });
     await executor.stop(attempt, { graceMs: 0 });
     const status = await executor.wait(attempt);
     assert(status.state === "finished" && status.signal === "SIGKILL", JSON.stringify(status));
     await executor.forget(attempt);
   }
-  // Pods that Jobs make late are given half a minute by the cluster.
+  // A cluster that removed the pods by itself would give them half a minute.
+  await cleared(place);
+});
+
+jobTest("ends with the container of the script, and leaves none of the others", async (place) => {
+  const { executor } = place;
+  const manifest = {
+    spec: {
+      containers: [
+        { name: "main", image },
+        { name: "beside", image, command: ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"] },
+      ],
+    },
+  };
+  await executor.start(attempt, { ...work("exit 4"), kind: "pod", manifest }, { quota: {} });
+  const status = await executor.wait(attempt);
+  assert(status.state === "finished" && status.exitCode === 4, JSON.stringify(status));
+  await executor.forget(attempt);
   await cleared(place);
 });
 
