@@ -107,6 +107,8 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
   #access: AgentAccess | undefined;
   /** Notes of runs that were found and need the agent. */
   readonly #found = new Map<string, Readonly<Record<string, string>>>();
+  /** Runs that are there, and were not seen to their end: the place where they are went away meanwhile. */
+  readonly #unseen = new Set<string>();
 
   /** @param plan What to do. */
   constructor(plan: ProcessPlan<W>) {
@@ -129,6 +131,16 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
   /** Runs one attempt to its end. */
   async run(attempt: Attempt, context: RunContext): Promise<Ending> {
     const begun = context.clock.now();
+    const name = formatAttempt(attempt);
+    if (this.#unseen.has(name)) {
+      // It is not begun anew, which would throw away what it has made: it may have been published already.
+      try {
+        return await this.adopt(attempt, context);
+      } catch (error) {
+        if (!isDatataskError(error, "unknown-run")) throw error;
+        this.#unseen.delete(name);
+      }
+    }
     try {
       await this.#start(attempt, context);
     } catch (error) {
@@ -143,6 +155,7 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
 
   /** Takes over a run of an earlier coordinator. */
   async adopt(attempt: Attempt, context: RunContext): Promise<Ending> {
+    this.#unseen.add(formatAttempt(attempt));
     // Its worker may be waiting for the agent: before anything else it is let in again.
     const notes = await this.#notesOf(attempt, context.signal);
     if (notes?.[AGENT] !== undefined) {
@@ -214,6 +227,7 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
   async discard(attempt: Attempt): Promise<void> {
     const { executor } = this.#plan;
     this.#found.delete(formatAttempt(attempt));
+    this.#unseen.delete(formatAttempt(attempt));
     await this.#agent().leave(attempt);
     await executor.stop(attempt, { graceMs: DISCARD_GRACE_MS });
     try {
@@ -321,6 +335,14 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
 
   /** Waits for the end of a run, or ends it when it shall end; then publishes, and keeps the log. */
   async #see(attempt: Attempt, context: RunContext): Promise<Ending> {
+    const name = formatAttempt(attempt);
+    this.#unseen.add(name);
+    const ending = await this.#seen(attempt, context);
+    this.#unseen.delete(name);
+    return ending;
+  }
+
+  async #seen(attempt: Attempt, context: RunContext): Promise<Ending> {
     const { executor } = this.#plan;
     const status = await this.#end(attempt, context);
     // From here on nothing of it changes any more.

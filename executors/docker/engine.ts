@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sleep, systemClock } from "../../core/clock.ts";
 import { concat, decodeText } from "../../core/bytes.ts";
 import { DatataskError, type ErrorCode, ExecutorError } from "../../core/errors.ts";
 import { type DialError, dockerode, type Modem } from "../../deps/dockerode.ts";
@@ -57,6 +58,14 @@ export class EngineFault extends Error {
     return this.errno === "EACCES" || this.errno === "EPERM" || (this.cause as Error)?.name === "NotCapable";
   }
 }
+
+/** Whether the engine was not there to answer, or is about to leave. */
+export function isAway(error: unknown): boolean {
+  return error instanceof EngineFault && (error.away || error.status === 503);
+}
+
+/** How long calls go on trying to reach an engine that was there before, in milliseconds. */
+const PATIENCE = 60_000;
 
 const FINE = { 200: true, 201: true, 204: true, 304: true } as const;
 
@@ -131,6 +140,25 @@ export class Engine {
     } catch (error) {
       if (error instanceof EngineFault && error.status === 404) return undefined;
       throw error;
+    }
+  }
+
+  /**
+   * Makes calls again while the engine is away, for as long as a restart may take.
+   *
+   * @param call Makes them; it must be safe to do twice.
+   * @param signal When to stop.
+   * @returns What it gives.
+   */
+  async patiently<T>(call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const late = performance.now() + PATIENCE;
+    for (let pause = 50;; pause = Math.min(pause * 2, 2000)) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!isAway(error) || performance.now() > late) throw error;
+      }
+      await sleep(systemClock, pause, signal);
     }
   }
 

@@ -188,7 +188,7 @@ class DockerExecutor implements Executor<ContainerWork> {
     const starting = containers.starting(found.Name.replace(/^\//, ""));
     return this.#told(
       "ask how a run has ended",
-      containers.patiently(
+      this.#engine.patiently(
         () => statusOf(this.#engine, found, labelled, starting),
         undefined,
       ),
@@ -205,7 +205,7 @@ class DockerExecutor implements Executor<ContainerWork> {
     const { signal } = options;
     const found = await this.#told(
       action,
-      containers.patiently(() => containers.of(attempt, signal), signal),
+      this.#engine.patiently(() => containers.of(attempt, signal), signal),
     );
     if (found === undefined) throw unknownRun(this.name, "wait for", attempt);
     const ended = runs(found) ? await this.#told(action, containers.ended(found.Id, signal)) : found;
@@ -235,7 +235,11 @@ class DockerExecutor implements Executor<ContainerWork> {
     options.signal?.throwIfAborted();
     const action = `read the log of ${formatAttempt(attempt)} on ${this.name}`;
     const containers = await this.#opening.get(action);
-    const found = await this.#told(action, containers.of(attempt, options.signal));
+    const { signal } = options;
+    const found = await this.#told(
+      action,
+      this.#engine.patiently(() => containers.of(attempt, signal), signal),
+    );
     if (found === undefined) throw unknownRun(this.name, "read the log of", attempt);
     const merged = readLabels(containers.owner, found.Config.Labels)!.merged;
     const stderr = options.stream === "stderr";
@@ -262,7 +266,7 @@ class DockerExecutor implements Executor<ContainerWork> {
     options.signal?.throwIfAborted();
     const action = `forget ${formatAttempt(attempt)} on ${this.name}`;
     const containers = await this.#opening.get(action);
-    const forgetting = containers.patiently(() => containers.forget(attempt), options.signal);
+    const forgetting = this.#engine.patiently(() => containers.forget(attempt), options.signal);
     if (await this.#told(action, forgetting) === "removed") return;
     throw stillRuns(this.name, attempt);
   }

@@ -38,9 +38,11 @@ export function dockerReach(name: string, engine: Engine, local: boolean, told: 
       if (!isLoopback(hostname) && !isEverywhere(hostname)) return at(hostname);
       if (local && network === "host") return at("127.0.0.1");
       const gateway = local && isEverywhere(hostname) &&
-        await gatewayOf(engine, network ?? "bridge", signal).catch((error) => {
-          throw engine.explain(error, `bring values to containers of ${name}`);
-        });
+        await engine.patiently(() => gatewayOf(engine, network ?? "bridge", signal), signal).catch(
+          (error) => {
+            throw engine.explain(error, `bring values to containers of ${name}`);
+          },
+        );
       if (gateway) return at(gateway);
       throw refuse(name, unreached(server, local));
     },

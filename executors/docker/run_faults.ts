@@ -3,17 +3,12 @@
  *
  * @module
  */
-import { EngineFault } from "./engine.ts";
+import type { EngineFault } from "./engine.ts";
 import type { Inspected } from "./status.ts";
 
 /** Whether a container runs, or could go on. */
 export function runs({ State: { Status } }: Inspected): boolean {
   return Status === "running" || Status === "paused" || Status === "restarting";
-}
-
-/** Whether the engine was not there to answer. */
-export function isAway(error: unknown): boolean {
-  return error instanceof EngineFault && (error.away || error.status === 503);
 }
 
 /** What it means that the engine would not start a run: mostly a mistake in the task. */

@@ -4,15 +4,15 @@
  * @module
  */
 import { type Attempt, formatAttempt } from "../../core/attempt.ts";
-import { sleep, systemClock, within } from "../../core/clock.ts";
+import { systemClock, within } from "../../core/clock.ts";
 import { ExecutorError } from "../../core/errors.ts";
 import type { Quota } from "../../core/quota.ts";
 import type { ContainerWork } from "../container_work.ts";
 import { containerOf, nameOf, type Owner } from "./container.ts";
-import { type Engine, EngineFault } from "./engine.ts";
+import { type Engine, EngineFault, isAway } from "./engine.ts";
 import type { Images } from "./images.ts";
 import { type Archive, archiveOf, type Command, commandOf } from "./script.ts";
-import { isAway, runs, startFault } from "./run_faults.ts";
+import { runs, startFault } from "./run_faults.ts";
 import type { Inspected } from "./status.ts";
 
 /** What `start` needs. */
@@ -24,9 +24,6 @@ export interface Start {
   readonly action: string;
   readonly signal: AbortSignal | undefined;
 }
-
-/** How long calls go on trying to reach an engine that was there before, in milliseconds. */
-const PATIENCE = 60_000;
 
 /** The containers of one state folder. */
 export class ContainerRuns {
@@ -92,8 +89,7 @@ export class ContainerRuns {
           file: archive.file,
           signal,
         });
-        // Not cut short: an aborted call may start it all the same.
-        await this.engine.call({ method: "POST", path: `/containers/${id}/start` });
+        await this.#begin(id);
         signal?.throwIfAborted();
       } catch (error) {
         await this.remove(id, true).catch(() => {});
@@ -104,6 +100,17 @@ export class ContainerRuns {
     } finally {
       archive?.close();
     }
+  }
+
+  /** Starts a container, and once: an engine that is killed before it answers may have started it. */
+  async #begin(id: string): Promise<void> {
+    let asked = false;
+    // Not cut short: an aborted call may start it all the same.
+    await this.engine.patiently(async () => {
+      if (asked && (await this.find(id))?.State.Status !== "created") return;
+      asked = true;
+      await this.engine.call({ method: "POST", path: `/containers/${id}/start` });
+    }, undefined);
   }
 
   async #pull({ work, action, signal }: Start): Promise<void> {
@@ -199,22 +206,9 @@ export class ContainerRuns {
       } catch (error) {
         if (!isAway(error)) throw error;
       }
-      const found = await this.patiently(() => this.find(id, signal), signal);
+      const found = await this.engine.patiently(() => this.find(id, signal), signal);
       if (!found || !runs(found)) return found;
       signal?.throwIfAborted();
-    }
-  }
-
-  /** Makes a call again while the engine is away, for as long as a restart may take. */
-  async patiently<T>(call: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-    const late = performance.now() + PATIENCE;
-    for (let pause = 50;; pause = Math.min(pause * 2, 2000)) {
-      try {
-        return await call();
-      } catch (error) {
-        if (!isAway(error) || performance.now() > late) throw error;
-      }
-      await sleep(systemClock, pause, signal);
     }
   }
 

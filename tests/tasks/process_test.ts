@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { type Attempt, StopError, type StopReason } from "../../core/attempt.ts";
 import { systemClock } from "../../core/clock.ts";
-import { DefinitionError } from "../../core/errors.ts";
+import { DefinitionError, ExecutorError } from "../../core/errors.ts";
 import type { Executor, ProcessWork } from "../../executors/executor.ts";
+import { localExecutor } from "../../executors/local.ts";
 import { directoryDriver, DirectoryRepository } from "../../repositories/directory.ts";
 import { FileRepository } from "../../repositories/files.ts";
 import { FilesystemRepository } from "../../repositories/filesystem.ts";
@@ -496,4 +497,49 @@ Deno.test("processTask says all that is wrong with it", () => {
     message({ links: { stdout: output(blobs) }, stdout: blobs }),
     /a link named "stdout" and the option stdout too/,
   );
+});
+
+Deno.test("a run whose place went away before it was seen to its end is gone on with, and keeps what it has made", async () => {
+  await using bench = new Bench();
+  const texts = new FileRepository(`${bench.dir}/texts`);
+  const inner = localExecutor();
+  let [starts, cuts] = [0, 0];
+  const away = (): ExecutorError => new ExecutorError("unavailable", "nobody answers", { retry: "later" });
+  const executor: Executor<ProcessWork> = {
+    name: inner.name,
+    accepts: inner.accepts,
+    capacity: inner.capacity,
+    sees: inner.sees,
+    open: (options) => inner.open(options),
+    close: () => inner.close(),
+    probe: (options) => inner.probe(options),
+    start: (...all) => starts++ > 0 ? Promise.reject(away()) : inner.start(...all),
+    list: (options) => inner.list(options),
+    wait: (...all) => inner.wait(...all),
+    stop: (...all) => inner.stop(...all),
+    // It goes when all is published, and stays away for a while.
+    logs: (...all) => cuts++ < 2 ? Promise.reject(away()) : inner.logs(...all),
+    forget: (...all) => inner.forget(...all),
+  };
+  const links = { out: output(texts) };
+  const task = await bench.task({
+    links,
+    executor,
+    script: ({ out }) => sh`echo "$DATATASK_ATTEMPT" >${out}; echo said`,
+  });
+  for (let n = 0; n < 2; n++) await assert.rejects(bench.run(task), { code: "unavailable" });
+  const ending = await bench.run(task);
+  assert.equal(ending.reason, "succeeded", JSON.stringify(ending));
+  assert.equal(starts, 1);
+  assert.equal(await texts.text(attempt.job), "1\n");
+  assert.match(await bench.logs.text((await Array.fromAsync(bench.logs))[0]!), /said/);
+  await ending.release!();
+  // What somebody has taken away meanwhile is begun anew.
+  cuts = starts = 0;
+  await assert.rejects(bench.run(task), { code: "unavailable" });
+  await inner.forget(attempt);
+  starts = 0;
+  cuts = 2;
+  assert.equal((await bench.run(task)).reason, "succeeded");
+  assert.equal(starts, 1);
 });
