@@ -7,6 +7,7 @@ import { type Bytes, readAll } from "../core/bytes.ts";
 import type { Codec } from "../core/codec.ts";
 import { isDatataskError, RepositoryError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
+import { capabilitiesOver } from "./capabilities.ts";
 import type { BlobDriver, KeyDriver, MetadataDriver, OperationOptions } from "./driver.ts";
 import { keyFunctions } from "./layers/wrap.ts";
 import { memoised } from "./memory_store.ts";
@@ -41,7 +42,7 @@ export function encoded<T = unknown>(blobs: BlobDriver, codec: Codec<T>): Metada
     ...keyFunctions(blobs),
     name,
     identity: `${codec.name}:${blobs.identity}`,
-    supports: { ...blobs.supports, ranges: false },
+    supports: capabilitiesOver(blobs, { ranges: false }),
     derived: {
       by: "same",
       parts: [blobs],

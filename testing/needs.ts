@@ -14,6 +14,7 @@ const SERVICES: Readonly<Record<string, readonly string[]>> = {
   "s3-domain": ["S3_DOMAIN", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY"],
   "s3-program": ["S3_ENDPOINT", "S3_PROGRAM"],
   "swift": ["SWIFT_ENDPOINT", "SWIFT_ACCESS_KEY", "SWIFT_SECRET_KEY"],
+  "minio": ["MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"],
   "docker": ["DOCKER_SOCKET"],
   "ssh": ["SSH_URL"],
   "kubernetes": [

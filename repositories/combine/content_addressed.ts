@@ -7,6 +7,7 @@ import { BlobRepository } from "../blob.ts";
 import { type Duration, parseDuration } from "../../core/duration.ts";
 import { describeError, isDatataskError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
+import { capabilitiesOver } from "../capabilities.ts";
 import type {
   FilesystemDriver,
   MetadataDriver,
@@ -122,7 +123,7 @@ function treeDriver(
     ...unsizedInfo(inner),
     name,
     identity: `trees(${inner.identity}, ${blobs.driver.identity})`,
-    supports: { ...inner.supports, ranges: false },
+    supports: capabilitiesOver(inner, { ranges: false }),
     derived: { by: "same", parts: [inner] },
     // Blobs of its own: what is beside must not count for the garbage of this one.
     ...(inner.beside && blobs.driver.beside && {

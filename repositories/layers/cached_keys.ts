@@ -6,6 +6,7 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { type Duration, parseDuration } from "../../core/duration.ts";
 import type { Key } from "../../core/key.ts";
+import { capabilitiesOver } from "../capabilities.ts";
 import type { KeyDriver, OperationOptions } from "../driver.ts";
 import { besideUnder, wrapDriver } from "./wrap.ts";
 
@@ -54,7 +55,7 @@ export function cachedKeys(options: CachedKeysOptions): KeyCacheLayer {
         forget();
       }
     }, {
-      supports: { ...inner.supports, consistentListing: false },
+      supports: capabilitiesOver(inner, { consistentListing: false }),
       async *keys(opts?: OperationOptions) {
         opts?.signal?.throwIfAborted();
         if (kept && clock.monotonic() < kept.until) return yield* kept.pages;

@@ -6,6 +6,7 @@
 import type { Bytes } from "../../core/bytes.ts";
 import { DefinitionError, RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
+import { capabilitiesOver } from "../capabilities.ts";
 import type { BlobDriver, Layer, OperationOptions, ReadOptions } from "../driver.ts";
 import { type Compression, openCompressor } from "./compression.ts";
 import type { Compressor } from "./compressor.ts";
@@ -51,7 +52,7 @@ export function compressed(format: Compression, options: CompressedOptions = {})
     return wrapDriver(inner, undefined, {
       name,
       identity: `${format}(${inner.identity})`,
-      supports: { ...inner.supports, ranges: false },
+      supports: capabilitiesOver(inner, { ranges: false }),
       derived: { by: "same", parts: [inner], over: ([part]) => compress(part as BlobDriver) },
       async read(key: Key, opts?: ReadOptions) {
         refuseRange(name, key, opts);

@@ -6,6 +6,7 @@
 import { type Bytes, concat, type Content, encodeText } from "../../core/bytes.ts";
 import { DefinitionError, type ErrorCode, RepositoryError } from "../../core/errors.ts";
 import { isKey, type Key } from "../../core/key.ts";
+import { capabilitiesOver } from "../capabilities.ts";
 import type { BlobDriver, Layer, OperationOptions, ReadOptions, WriteOptions } from "../driver.ts";
 import type { Flaw } from "./sealing.ts";
 import { unsupported, wrapDriver } from "./wrap.ts";
@@ -80,7 +81,7 @@ export function encrypted(options: EncryptedOptions): Layer<BlobDriver> {
     return wrapDriver(inner, undefined, {
       name,
       identity: `encrypted(${inner.identity}${context === "" ? "" : `, ${JSON.stringify(context)}`})`,
-      supports: { ...inner.supports, ranges: false },
+      supports: capabilitiesOver(inner, { ranges: false }),
       derived: { by: "same", parts: [inner], over: ([part]) => encryptAt(path, part as BlobDriver) },
       async read(key: Key, opts?: ReadOptions) {
         if (opts?.start !== undefined || opts?.end !== undefined) {

@@ -6,6 +6,7 @@
 import type { Bytes } from "../../core/bytes.ts";
 import { isDatataskError, RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
+import { capabilitiesOver } from "../capabilities.ts";
 import type { BlobDriver, FilesystemDriver, OperationOptions, TreeEntry, WriteOptions } from "../driver.ts";
 import { resolveInTree, treeParts } from "../tree.ts";
 import { checkLevel, damagedBlob } from "./compressed.ts";
@@ -59,7 +60,7 @@ export function packed(options: PackedOptions = {}): (blobs: BlobDriver) => File
       ...unsizedInfo(blobs),
       name,
       identity: `tar(${blobs.identity})`,
-      supports: { ...blobs.supports, ranges: false },
+      supports: capabilitiesOver(blobs, { ranges: false }),
       derived: { by: "same", parts: [blobs], over: ([part]) => pack(part as BlobDriver) },
       entries: entriesOf,
       async open(key: Key, path: string, opts?: OperationOptions) {
