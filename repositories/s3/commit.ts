@@ -14,7 +14,7 @@ import type { S3Client } from "../../deps/aws_s3.ts";
 /** The metadata that tells a write from others, so that one whose answer was lost can be recognised as done. */
 const MARK = "datatask-write";
 
-/** How often to repeat a write that met another conditional write half-way. */
+/** How often to repeat a write that met another one half-way. */
 const COLLISIONS = 8;
 
 /** The headers of a write's condition. */
@@ -51,7 +51,8 @@ export async function commit(
       // Also after one try: below this client, a request is sent again without a word when an idle connection breaks.
       const refused = [404, 409, 412].includes(statusOf(error) ?? 0);
       if (refused && mark !== undefined && await isMarked(store, key, mark, signal)) return;
-      const collided = statusOf(error) === 409 && nameOf(error) === "ConditionalRequestConflict";
+      const collided = nameOf(error) === "Outrun" ||
+        statusOf(error) === 409 && nameOf(error) === "ConditionalRequestConflict";
       if (!collided || collisions >= COLLISIONS) throw refusal(store, key, options, error);
       await sleep(systemClock, 20 * 2 ** collisions * Math.random(), signal);
     }

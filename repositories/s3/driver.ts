@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { type Bytes, concat } from "../../core/bytes.ts";
 import { type Duration, parseDuration } from "../../core/duration.ts";
 import { DefinitionError } from "../../core/errors.ts";
 import { DeleteObjectCommand, HeadObjectCommand } from "../../deps/aws_s3.ts";
@@ -11,10 +10,11 @@ import type { Key } from "../../core/key.ts";
 import type { Resource } from "../../session/resource.ts";
 import type { BlobDriver, OperationOptions, ValueInfo } from "../driver.ts";
 import { memoised } from "../memory_store.ts";
+import { checkSpoken, versionOf } from "./answers.ts";
 import type { S3Connection } from "./client.ts";
 import { Conditions } from "./conditions.ts";
-import { download } from "./download.ts";
-import { classifyS3, statusOf, unlikeS3 } from "./errors.ts";
+import { download, downloadBytes } from "./download.ts";
+import { classifyS3, statusOf } from "./errors.ts";
 import { listKeys } from "./listing.ts";
 import { SMALLEST_PART } from "./parts.ts";
 import { prepareBucket, removeStaleUploads } from "./prepare.ts";
@@ -105,8 +105,11 @@ function driverOf(store: S3Store, conditions: Conditions, settings: Settings): B
         "delete",
         key,
         options?.signal,
-        (client, send) =>
-          client.send(new DeleteObjectCommand({ Bucket: store.bucket, Key: store.objectOf(key) }), send),
+        async (client, send) => {
+          const command = new DeleteObjectCommand({ Bucket: store.bucket, Key: store.objectOf(key) });
+          const answer = await client.send(command, send);
+          checkSpoken(answer, answer.$metadata.httpStatusCode === 204);
+        },
       );
     },
     info: (key, options) => head(store, key, options),
@@ -120,11 +123,8 @@ function driverOf(store: S3Store, conditions: Conditions, settings: Settings): B
         if (options?.signal?.aborted || classifyS3(error) !== "denied") throw error;
       }
     },
-    read: async (key, options) => (await download(store, key, options, patience))?.stream,
-    async readBytes(key, options) {
-      const found = await download(store, key, options, patience);
-      return found && await collect(found.stream, found.size);
-    },
+    read: (key, options) => download(store, key, options, patience),
+    readBytes: (key, options) => downloadBytes(store, key, options, patience),
     write: (key, content, options) => uploader.write(key, content, options),
     beside: memoised((name) => driverOf(store.beside(name), conditions, settings)),
     classify: classifyS3,
@@ -139,25 +139,16 @@ async function head(
 ): Promise<ValueInfo | undefined> {
   const signal = options?.signal;
   try {
-    const { ContentLength, LastModified, ETag, $metadata } = await store.send(
+    const answer = await store.send(
       signal,
       (client, send) =>
         client.send(new HeadObjectCommand({ Bucket: store.bucket, Key: store.objectOf(key) }), send),
     );
-    // A page that greets whoever comes is no value.
-    if (ETag === undefined) throw unlikeS3($metadata.httpStatusCode);
-    return { size: ContentLength, modified: LastModified?.getTime(), version: ETag };
+    const version = versionOf(answer);
+    return { size: answer.ContentLength, modified: answer.LastModified?.getTime(), version };
   } catch (error) {
     if (signal?.aborted) throw error;
     if (statusOf(error) === 404) return void await store.confirmBucket("look up", key, signal);
     throw store.explain(await store.reasonOfDenial(error, key, signal), "look up", key);
   }
-}
-
-async function collect(stream: ReadableStream<Bytes>, size: number | undefined): Promise<Bytes> {
-  const chunks = await Array.fromAsync(stream);
-  if (size !== undefined && chunks.length === 1 && chunks[0]!.length === chunks[0]!.buffer.byteLength) {
-    return chunks[0]!;
-  }
-  return chunks.length === 1 ? chunks[0]!.slice() : concat(chunks);
 }

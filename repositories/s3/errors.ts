@@ -111,6 +111,11 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
     state: () => "it was changed meanwhile; read it again and repeat the change",
   },
   UnlikeS3: noStore,
+  Outrun: {
+    code: "unavailable",
+    state: () =>
+      "the store keeps another value, which it takes for newer; others write it again and again, or the clocks of its servers differ",
+  },
   NotImplemented: { code: "unsupported", state: () => "the store does not know this kind of request" },
 };
 
@@ -151,19 +156,6 @@ function troubleOf(error: Error): Trouble | undefined {
   // Gates answer with pages of their own for stores that are away, and to whom they do not let pass.
   const foreign = UNREADABLE.test(error.message) && status < 500 && status !== 403;
   return TROUBLES[nameOf(error)] ?? (foreign ? noStore : undefined);
-}
-
-/**
- * The error for an answer that no store gives: a success without what comes with it.
- *
- * @param status The status of the answer.
- * @returns The error, for {@linkcode explainS3}.
- */
-export function unlikeS3(status: number | undefined): Error {
-  return Object.assign(new Error("the answer is not one of S3"), {
-    name: "UnlikeS3",
-    $metadata: { httpStatusCode: status },
-  });
 }
 
 /** Whether an error is of a certificate that is not trusted. */

@@ -5,6 +5,7 @@
  */
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput } from "../../deps/aws_s3.ts";
 import { Channel } from "../../core/channel.ts";
+import { checkSpoken } from "./answers.ts";
 import type { S3Store } from "./store.ts";
 
 /** A part of the names: those after `from`, up to and with `to`. */
@@ -82,8 +83,8 @@ function page(
   signal: AbortSignal | undefined,
 ): Promise<ListObjectsV2CommandOutput> {
   const { bucket, prefix, suffix } = store;
-  return store.request("list", undefined, signal, (client, options) =>
-    client.send(
+  return store.request("list", undefined, signal, async (client, options) => {
+    const answer = await client.send(
       new ListObjectsV2Command({
         Bucket: bucket,
         Prefix: prefix,
@@ -94,7 +95,11 @@ function page(
         ...(token === undefined ? {} : { ContinuationToken: token }),
       }),
       options,
-    ));
+    );
+    // Anything else that is well formed would pass for an empty listing.
+    checkSpoken(answer, answer.Name !== undefined);
+    return answer;
+  });
 }
 
 function namesOf({ Contents = [], EncodingType }: ListObjectsV2CommandOutput): string[] {

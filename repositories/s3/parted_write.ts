@@ -4,7 +4,6 @@
  * @module
  */
 import type { Bytes } from "../../core/bytes.ts";
-import { RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 import {
   AbortMultipartUploadCommand,
@@ -14,6 +13,7 @@ import {
   UploadPartCommand,
 } from "../../deps/aws_s3.ts";
 import type { WriteOptions } from "../driver.ts";
+import { checkSpoken, unlikeS3, versionOf } from "./answers.ts";
 import { commit, conditionOf, markedWith } from "./commit.ts";
 import { type PartBuffers, type PartFiller, sizeOfPart } from "./parts.ts";
 import type { S3Store } from "./store.ts";
@@ -63,7 +63,7 @@ export class PartedWrite {
   async run(first: Filled): Promise<void> {
     const { bucket } = this.#store;
     const object = { Bucket: bucket, Key: this.#store.objectOf(this.#key) };
-    const { UploadId } = await this.#store.send(this.#options.signal, (client, send) =>
+    const begun = await this.#store.send(this.#options.signal, (client, send) =>
       client.send(
         new CreateMultipartUploadCommand({
           ...object,
@@ -72,26 +72,23 @@ export class PartedWrite {
         }),
         send,
       ));
-    if (UploadId === undefined) {
-      throw new RepositoryError(
-        "io",
-        `Cannot write "${this.#key}" of ${this.#store.name}: the store gave no upload`,
-      );
-    }
-    this.#id = UploadId;
+    if (begun.UploadId === undefined) throw unlikeS3(begun);
+    this.#id = begun.UploadId;
     try {
       await this.#sendAll(first);
       const parts = this.#parts.sort((a, b) => a.PartNumber! - b.PartNumber!);
-      await commit(this.#store, this.#key, this.#options, this.#mark, (client, send) =>
-        client.send(
+      await commit(this.#store, this.#key, this.#options, this.#mark, async (client, send) => {
+        const answer = await client.send(
           new CompleteMultipartUploadCommand({
             ...object,
-            UploadId,
+            UploadId: this.#id,
             MultipartUpload: { Parts: parts },
             ...conditionOf(this.#options),
           }),
           send,
-        ));
+        );
+        checkSpoken(answer, answer.ETag !== undefined);
+      });
     } catch (error) {
       await this.#abandon();
       throw error;
@@ -128,7 +125,7 @@ export class PartedWrite {
 
   async #send(number: number, { part, buffer }: Filled): Promise<void> {
     const { bucket } = this.#store;
-    const { ETag } = await this.#store.send(this.#signal, (client, send) =>
+    const answer = await this.#store.send(this.#signal, (client, send) =>
       client.send(
         new UploadPartCommand({
           Bucket: bucket,
@@ -139,6 +136,7 @@ export class PartedWrite {
         }),
         send,
       ));
+    const ETag = versionOf(answer);
     this.#buffers.give(buffer);
     this.#parts.push({ PartNumber: number, ETag });
   }

@@ -10,6 +10,7 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
 } from "../../deps/aws_s3.ts";
+import { checkSpoken } from "./answers.ts";
 import { classifyS3, nameOf, statusOf } from "./errors.ts";
 import type { S3Store } from "./store.ts";
 
@@ -86,6 +87,7 @@ export async function removeStaleUploads(
         signal,
         (client, options) => client.send(new ListMultipartUploadsCommand({ ...object, ...marker }), options),
       );
+      checkSpoken(answer, answer.Bucket !== undefined);
       for (const { Key = "", UploadId, Initiated } of answer.Uploads ?? []) {
         if (!store.owns(Key) || !Initiated || now - Initiated.getTime() < STALE) continue;
         await store.send(

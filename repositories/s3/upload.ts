@@ -8,11 +8,11 @@ import type { Key } from "../../core/key.ts";
 import { PutObjectCommand } from "../../deps/aws_s3.ts";
 import type { WriteOptions } from "../driver.ts";
 import { chunksOf } from "../stream_chunks.ts";
+import { checkKept } from "./answers.ts";
 import { commit, conditionOf, markedWith } from "./commit.ts";
 import type { Conditions } from "./conditions.ts";
 import { PartedWrite } from "./parted_write.ts";
 import { PartBuffers, PartFiller } from "./parts.ts";
-import { unlikeS3 } from "./errors.ts";
 import type { S3Store } from "./store.ts";
 
 /** How values are written. */
@@ -69,7 +69,7 @@ export class Uploader {
     const store = this.#store;
     const mark = isConditional(options) ? crypto.randomUUID() : undefined;
     await commit(store, key, options, mark, async (client, send) => {
-      const { ETag, $metadata } = await client.send(
+      const answer = await client.send(
         new PutObjectCommand({
           Bucket: store.bucket,
           Key: store.objectOf(key),
@@ -80,8 +80,7 @@ export class Uploader {
         }),
         send,
       );
-      // Every store says which version it has made; a page that greets whoever comes does not.
-      if (ETag === undefined) throw unlikeS3($metadata.httpStatusCode);
+      checkKept(answer);
     });
   }
 }

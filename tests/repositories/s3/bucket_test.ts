@@ -196,7 +196,9 @@ function heedlessStore(stack: AsyncDisposableStack): { readonly url: string; rea
     const { pathname, searchParams } = new URL(request.url);
     if (request.method === "PUT" && pathname.length > 3) written.add(pathname);
     if (request.method === "DELETE") written.delete(pathname);
-    if (searchParams.has("uploads")) return new Response("<ListMultipartUploadsResult/>");
+    if (searchParams.has("uploads")) {
+      return new Response("<ListMultipartUploadsResult><Bucket>b</Bucket></ListMultipartUploadsResult>");
+    }
     return new Response(null, { headers: { etag: '"1"' } });
   });
   stack.defer(() => server.shutdown());

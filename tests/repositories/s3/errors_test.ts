@@ -148,7 +148,7 @@ s3Test("S3BucketRepository says that a session is over, and that listing is not 
 Deno.test("S3BucketRepository says that what answers at its endpoint is no store", async () => {
   await using stack = new AsyncDisposableStack();
   let status = 200;
-  const page = "<!DOCTYPE html><html><body>Welcome <br> to this web server</body></html>";
+  let page = "<!DOCTYPE html><html><body>Welcome <br> to this web server</body></html>";
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     ({ method }) =>
@@ -158,25 +158,51 @@ Deno.test("S3BucketRepository says that what answers at its endpoint is no store
   const repository = books(stack, { endpoint: `http://127.0.0.1:${server.addr.port}`, maxAttempts: 1 });
   const state = (said: string): string =>
     `what answers at the endpoint does not speak as S3 does (${said}); check the endpoint, its port, and the proxies on the way`;
-  for (status of [200, 404]) {
+  for (status of [200, 302, 404]) {
     const what = `${status}, text/html`;
     const code = "invalid-definition";
     assert.equal(await told(repository.prepare()), `${code}: Cannot prepare ${NAME}: ${state(what)}`);
     assert.equal(await told(Array.fromAsync(repository)), `${code}: Cannot list ${NAME}: ${state(what)}`);
-    // A success that no store gives is none: nothing was written, and no key is there.
+    // A success that no store gives is none: nothing was read, written or deleted, and no key is there.
+    const reading = `${code}: Cannot read "one" of ${NAME}: ${state(what)}`;
+    assert.equal(await told(repository.text("one")), reading);
+    assert.equal(await told(repository.find("one")), reading);
+    assert.equal(await told(repository.open("one")), reading);
+    assert.equal(await told(repository.open("one", { start: 1, end: 2 })), reading);
+    assert.equal(await told(repository.open("one", { start: 1, end: 1 })), reading);
+    const lookingUp = `${code}: Cannot look up "one" of ${NAME}: ${state(what)}`;
+    assert.equal(await told(repository.has("one")), lookingUp);
+    assert.equal(await told(repository.info("one")), lookingUp);
     const success = status === 200 ? "200" : what;
     assert.equal(
       await told(repository.put("one", "x")),
       `${code}: Cannot write "one" of ${NAME}: ${state(success)}`,
     );
     assert.equal(
-      await told(repository.has("one")),
-      `${code}: Cannot look up "one" of ${NAME}: ${state(success)}`,
+      await told(repository.put("one", new Uint8Array(17 * 2 ** 20))),
+      `${code}: Cannot write "one" of ${NAME}: ${state(what)}`,
     );
     assert.equal(
-      await told(repository.info("one")),
-      `${code}: Cannot look up "one" of ${NAME}: ${state(success)}`,
+      await told(repository.delete("one")),
+      `${code}: Cannot delete "one" of ${NAME}: ${state(success)}`,
     );
+    assert.equal(
+      await told(repository.deleteMany(["one"])),
+      `${code}: Cannot delete ${NAME}: ${state(what)}`,
+    );
+  }
+  // What is well formed, or empty, is no empty listing either.
+  status = 200;
+  for (page of ["<html><body>Welcome</body></html>", ""]) {
+    assert.equal(
+      await told(Array.fromAsync(repository)),
+      `invalid-definition: Cannot list ${NAME}: ${state("200")}`,
+    );
+    assert.match(
+      await told(repository.put("one", new Uint8Array(17 * 2 ** 20))),
+      /does not speak as S3 does/,
+    );
+    assert.match(await told(repository.prepare()), /does not speak as S3 does/);
   }
   // A gate before a store that is away: that passes.
   status = 502;
