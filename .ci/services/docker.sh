@@ -44,7 +44,7 @@ start() {
   local containerd=$state/exec/containerd/containerd.pid
   [ ! -s "$containerd" ] || readlink "/proc/$(cat "$containerd")/exe" >/dev/null 2>&1 || rm -f "$containerd"
   ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge
-  ip address show dev "$bridge" | grep -q "inet " || ip address add "$subnet" dev "$bridge"
+  [ -n "$(ip -4 -o address show dev "$bridge")" ] || ip address add "$subnet" dev "$bridge"
   # An address of its own: otherwise it takes one of its ports', which changes as containers come and go, and is for a while known wrongly.
   ip link set "$bridge" address 02:da:7a:00:00:01
   ip link set "$bridge" up

@@ -190,12 +190,12 @@ Deno.test("kubernetesExecutor() says how pods reach the agent, or why they canno
   const server = { hostname: "127.0.0.1", port: 8000 };
   await refuses(
     reach!.address(server),
-    "cannot-start",
+    "unavailable",
     /the agent listens on 127\.0\.0\.1 only, where no pod reaches it; .*agentAddress/,
   );
   await refuses(
     reach!.address({ ...server, hostname: "0.0.0.0" }),
-    "cannot-start",
+    "unavailable",
     /listens on every address/,
   );
   assert.equal(await reach!.address({ ...server, hostname: "10.0.0.5" }), "http://10.0.0.5:8000");
