@@ -6,10 +6,13 @@
 import { ExecutorError } from "../core/errors.ts";
 import type { CallOptions } from "./executor.ts";
 
-/** What is there while an executor is open: made once, however many open it at the same time, and for one state folder only. */
+/**
+ * What is there while an executor is open: made once, however many open it at the same time, and for one state folder only. It is there until as many have
+ * closed it as have opened it.
+ */
 export class Opening<T> {
   readonly #executor: string;
-  #open: { readonly state: string; readonly it: Promise<T> } | undefined;
+  #open: { readonly state: string; readonly it: Promise<T>; holders: number } | undefined;
 
   /**
    * Makes it, with nothing open.
@@ -45,7 +48,8 @@ export class Opening<T> {
         { operation: "open", subject: this.#executor },
       );
     }
-    const open = this.#open ??= { state, it: prepare(state) };
+    const open = this.#open ??= { state, it: prepare(state), holders: 0 };
+    open.holders++;
     try {
       await open.it;
     } catch (error) {
@@ -71,12 +75,13 @@ export class Opening<T> {
   }
 
   /**
-   * Ends it.
+   * Ends it, when nobody else has it open.
    *
-   * @returns What was there, to be given back; nothing, when nothing was.
+   * @returns What was there, to be given back; nothing, when nothing was, or others need it still.
    */
   async close(): Promise<T | undefined> {
     const open = this.#open;
+    if (open && --open.holders > 0) return undefined;
     this.#open = undefined;
     return await open?.it.catch(() => undefined);
   }

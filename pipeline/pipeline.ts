@@ -107,6 +107,8 @@ export class Pipeline implements AsyncDisposable {
   /** How many runs, reports and the like need it open. */
   #holders = 0;
   #run: Run | undefined;
+  /** What logs are read with that have not ended. */
+  readonly #reading = new Set<AsyncDisposableStack>();
   /** The agent of the run. */
   #agent: AgentHost | undefined;
 
@@ -158,6 +160,8 @@ export class Pipeline implements AsyncDisposable {
     this.#run?.stop("stop");
     await this.#run?.finished.catch(() => {});
     this.#kept = false;
+    await Promise.all([...this.#reading].map((stack) => stack.disposeAsync()));
+    this.#reading.clear();
     await this.#shut();
   }
 
@@ -471,14 +475,16 @@ export class Pipeline implements AsyncDisposable {
     await this.open(options);
     const signal = options.signal ?? new AbortController().signal;
     if (runner.find && runner.follow) {
-      await using runners = await this.#runners(signal);
+      await using stack = new AsyncDisposableStack();
+      const runners = stack.use(await this.#runners(signal));
       await runners.open(runner);
       for await (const { attempt } of runner.find(task, { signal })) {
         if (
           attempt.job !== job || attempt.replica > 0 ||
           attempt.attempt !== (options.attempt ?? attempt.attempt)
         ) continue;
-        return await runner.follow(attempt, { signal, follow: options.follow ?? false });
+        const log = await runner.follow(attempt, { signal, follow: options.follow ?? false });
+        return this.#held(log, stack.move());
       }
     }
     const logs = this.#logsOf(task);
@@ -492,6 +498,33 @@ export class Pipeline implements AsyncDisposable {
     }
     const earlier = options.attempt !== undefined && logs?.driver.beside?.(`attempt-${options.attempt}`);
     return (earlier && await earlier.read(job, { signal })) || (await logs?.driver.read(job, { signal }));
+  }
+
+  /** A log, and what it is read with: that is given back when the log has ended, or the pipeline is closed. */
+  #held(log: ReadableStream<Bytes>, stack: AsyncDisposableStack): ReadableStream<Bytes> {
+    this.#reading.add(stack);
+    const over = async (): Promise<void> => {
+      this.#reading.delete(stack);
+      await stack.disposeAsync();
+    };
+    const reader = log.getReader();
+    return new ReadableStream<Bytes>({
+      async pull(controller) {
+        try {
+          const { value, done } = await reader.read();
+          if (!done) return controller.enqueue(value);
+        } catch (error) {
+          await over();
+          throw error;
+        }
+        await over();
+        controller.close();
+      },
+      async cancel(reason) {
+        await reader.cancel(reason);
+        await over();
+      },
+    }, { highWaterMark: 0 });
   }
 
   /** Who runs the pipeline now, here or in another process. */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import {
   containerTask,
+  FileRepository,
   input,
   MemoryBlobRepository,
   MemoryMetadataRepository,
@@ -9,6 +10,7 @@ import {
   Pipeline,
   type PipelineEvent,
   sh,
+  YamlMetadataRepository,
 } from "../../../mod.ts";
 import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
 import { clusterTest, denoImage, hostAddress, image } from "./cluster.ts";
@@ -168,5 +170,46 @@ clusterTest(
         /the end\n\ndatatask: Cannot read the log of say-\d\/emma on cluster-\d: its beginning is gone: .*containerLogMaxSize.*\n$/,
       );
     }
+  },
+);
+
+clusterTest(
+  "a log is followed to its end by who runs the pipeline and by others, and disturbs nobody",
+  async (place) => {
+    const dir = freshState(place.stack);
+    const texts = new FileRepository(`${dir}/texts`);
+    await texts.put("emma", "");
+    // As two processes have it.
+    const [pipeline, other] = [1, 2].map(() => {
+      const task = containerTask("say", {
+        done: YamlMetadataRepository.files(`${dir}/done`),
+        quota: { cpu: 0 },
+        links: { texts: input(texts, { as: "key" }) },
+        executor: kubernetesExecutor(optionsOf(place)),
+        image,
+        script: "for i in 1 2 3 4; do echo $i; sleep 1; done",
+      });
+      return new Pipeline({ tasks: [task], state: `${dir}/state` });
+    }) as [Pipeline, Pipeline];
+    await using _pipeline = pipeline, _other = other;
+    const run = pipeline.run();
+    for await (const { type } of run) if (type === "located" || type === "started") break;
+    const follow = async (who: Pipeline, first = (): void => {}): Promise<string> => {
+      let text = "";
+      while (text === "") {
+        for await (const chunk of await who.logs("say", "emma", { follow: true }) ?? []) {
+          text += new TextDecoder().decode(chunk);
+          first();
+        }
+      }
+      return text;
+    };
+    const begun = Promise.withResolvers<void>();
+    const own = follow(pipeline, begun.resolve);
+    await begun.promise;
+    const [others] = await Promise.all([follow(other), pipeline.status(), other.status()]);
+    assert.deepEqual([await own, others], ["1\n2\n3\n4\n", "1\n2\n3\n4\n"]);
+    const { succeeded, started } = await run.finished;
+    assert.deepEqual([succeeded, started], [1, 1]);
   },
 );
