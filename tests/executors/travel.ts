@@ -41,25 +41,18 @@ function book(n: number): Uint8Array<ArrayBuffer> {
 const digest = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> =>
   new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 
-/** What a run of the pipeline may have come to. */
-export interface Allowed {
-  /** Whether runs may be cut, and begun anew, by what happens; their attempts do not count. */
-  readonly cut: boolean;
-}
-
 /**
- * Runs the pipeline where something happens meanwhile; then everything was published once, with its bytes, and no attempt was used up.
+ * Runs the pipeline where something happens meanwhile; then everything was published once, with its bytes, no attempt was used up, and
+ * nothing was run again but what was cut.
  *
  * @param where Where its scripts run.
  * @param agent Where the agent listens.
  * @param meanwhile What happens, until the signal says that all is over.
- * @param allowed What it may come to.
  */
 export async function travels(
   { script }: Where,
   agent: AgentOptions,
   meanwhile: (over: AbortSignal) => Promise<void>,
-  { cut }: Allowed = { cut: false },
 ): Promise<void> {
   await inFolder(async (dir) => {
     const books = new MemoryBlobRepository("books");
@@ -153,8 +146,11 @@ sort .sum >${sums}`,
     const summed = await Promise.all((await Array.fromAsync(sums)).map((key) => sums.text(key)));
     assert.deepEqual(summed.join("").trim().split("\n").sort(), found.sort());
     const runs = (await Array.fromAsync(marks)).length;
-    if (cut) assert(runs >= 3 * BOOKS, `${runs} runs`);
-    else assert.equal(runs, 3 * BOOKS, `a script was run twice: ${said}`);
+    // Who was told of as cut is run again, and nobody else. An engine that was killed while it started something may not know that it has.
+    const cut = said.split("\n").filter((line) =>
+      line.includes("it will be tried again: ") && !line.includes("no Docker Engine answers")
+    ).length;
+    assert(runs >= 3 * BOOKS && runs <= 3 * BOOKS + cut, `${runs} runs, of which ${cut} were cut: ${said}`);
     assert.equal((await Array.fromAsync(lines)).length, BOOKS);
   });
 }
