@@ -29,6 +29,7 @@ export class OwnEngine {
     const engine = new OwnEngine(folder, settings);
     stack.defer(() => Deno.remove(folder, { recursive: true }).catch(() => {}));
     stack.defer(() => engine.#run("down", "--wipe"));
+    stack.defer(() => engine.#orphans());
     await engine.up();
     return engine;
   }
@@ -51,6 +52,20 @@ export class OwnEngine {
     const pid = Number(await Deno.readTextFile(`${this.#folder}/docker/pid`));
     Deno.kill(pid, signal);
     await until("the engine is gone", () => !alive(pid));
+  }
+
+  /** Ends those who watch over containers for an engine that was killed: nobody else does. */
+  #orphans(): void {
+    for (const { name: pid } of Deno.readDirSync("/proc")) {
+      if (!/^\d+$/.test(pid)) continue;
+      try {
+        const words = Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0");
+        if (!words[0]!.endsWith("containerd-shim-runc-v2")) continue;
+        if (words.some((word) => word.startsWith(`${this.#folder}/`))) Deno.kill(Number(pid), "SIGKILL");
+      } catch {
+        // It has gone by itself.
+      }
+    }
   }
 
   async #run(...args: readonly string[]): Promise<void> {
