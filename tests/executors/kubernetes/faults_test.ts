@@ -25,13 +25,11 @@ faultTest("a job on a node that is silent says so, and goes on when the node is 
   }) as [Pipeline, Pipeline];
   const told = runAll(pipeline);
   const running = async () => (await other.status()).tasks[0]!.running[0];
-  await until("it runs", async () => {
-    const run = await running();
-    return run !== undefined && run.waiting === undefined;
-  });
+  const pods = `/api/v1/namespaces/${place.namespace}/pods`;
+  await until("it runs", async () => (await place.cluster.list(pods))[0]?.["status"].phase === "Running");
   place.stack.defer(() => fault("start", "kubelet"));
   await fault("stop", "kubelet", "-KILL");
-  await until("the node is missed", async () => (await running())?.waiting !== undefined);
+  await until("the node is missed", async () => /not answer/.test((await running())?.waiting ?? ""));
   const { text } = await other.why("sleep", "emma");
   assert.match(
     text,
