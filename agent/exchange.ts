@@ -14,6 +14,9 @@ const LEAST_BYTES = 1024;
 /** How long what is left of a refused body is read, in milliseconds. */
 const LINGER_MS = 2000;
 
+/** How long an exchange that was ended may take to end, in milliseconds. */
+const FORCE_MS = 10_000;
+
 /** The status of a client that has gone. */
 const GONE = 499;
 
@@ -58,6 +61,9 @@ export class Exchange {
   #failed = false;
   #cut: number | undefined;
   #ended = false;
+  /** Whether nothing of it is left. */
+  #over = false;
+  #force: ReturnType<typeof setTimeout> | undefined;
 
   /**
    * @param agent The name of the agent.
@@ -81,7 +87,7 @@ export class Exchange {
     for (const event of ["readable", "end", "close"]) request.on(event, this.#bell.ring);
     request.on("error", this.#fail);
     response.on("error", this.#fail);
-    response.on("drain", this.#bell.ring);
+    for (const event of ["drain", "finish"]) response.on(event, this.#bell.ring);
     response.on("close", () => {
       if (!response.writableFinished) this.#fail();
       this.#bell.ring();
@@ -104,10 +110,11 @@ export class Exchange {
     return Array.isArray(value) ? value[0] : value;
   }
 
-  /** Ends it soon. */
+  /** Ends it soon, and by force when its connection tells of nothing any more. */
   abort(refusal: Refusal): void {
     this.#controller.abort(refusal);
     this.#bell.ring();
+    if (!this.#over) this.#force ??= setTimeout(this.#drop, FORCE_MS);
   }
 
   /** Ends it when the client has made no progress for too long. */
@@ -248,6 +255,8 @@ export class Exchange {
     }
     if (!request.complete) request.destroy();
     this.#controller.abort(new Refusal(GONE, "The request is over"));
+    this.#over = true;
+    clearTimeout(this.#force);
   }
 
   #head(status: number, headers: Readonly<Record<string, string>>, length: number | undefined): void {
@@ -274,6 +283,11 @@ export class Exchange {
     this.#waited += performance.now() - since;
     this.#waitingSince = undefined;
   }
+
+  readonly #drop = (): void => {
+    this.#response.destroy();
+    this.#fail();
+  };
 
   readonly #fail = (): void => {
     this.#failed = true;

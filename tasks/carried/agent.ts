@@ -12,6 +12,9 @@ import type { CarriedAgent } from "./context.ts";
 /** How many requests that end by themselves are under way at once. */
 const WIDTH = 16;
 
+/** How long an answer may take, in milliseconds: then the connection counts as dead, and another one is made. What workers wait for as long. */
+const SILENT_MS = 300_000;
+
 /** What answers mean that no patience helps against. All others are tried again. */
 const REFUSED: Readonly<Record<number, ErrorCode>> = {
   400: "invalid-key",
@@ -49,6 +52,7 @@ export type Patience = (why: string, after?: number) => Promise<void>;
 
 /** The agent, as a body's links see it. */
 export class AgentClient {
+  readonly #silentMs: number;
   readonly #address: string;
   readonly #told: CarriedAgent;
   readonly #stop: AbortController;
@@ -61,8 +65,10 @@ export class AgentClient {
    * @param address Its address.
    * @param told What comes after it, the token, and how long it is waited for.
    * @param stop Aborted when the attempt is over; ends all requests.
+   * @param silentMs How long an answer may take before it is asked for anew, in milliseconds.
    */
-  constructor(address: string, told: CarriedAgent, stop: AbortController) {
+  constructor(address: string, told: CarriedAgent, stop: AbortController, silentMs: number = SILENT_MS) {
+    this.#silentMs = silentMs;
     this.#address = address;
     this.#told = told;
     this.#stop = stop;
@@ -87,10 +93,32 @@ export class AgentClient {
    * @throws {DatataskError} When the agent refuses, or does not answer for too long.
    */
   async ask(path: string, request: Request): Promise<Response> {
+    const { response, heard } = await this.#answer(path, request);
+    heard();
+    return response;
+  }
+
+  /** An answer, whose reader says when it was heard to its end: as long as it was not, its connection is watched. */
+  async #answer(
+    path: string,
+    request: Request,
+  ): Promise<{ readonly response: Response; readonly heard: () => void }> {
     const wait = this.patience(request);
     for (;;) {
-      const outcome = await this.#once(path, request);
-      if (outcome instanceof Response) return outcome;
+      const silence = new AbortController();
+      // How long a large value takes on its way there nobody knows.
+      const timer = request.body instanceof ReadableStream ? undefined : setTimeout(
+        () => silence.abort(new TypeError(`it has said nothing for ${this.#silentMs / 1000} seconds`)),
+        this.#silentMs,
+      );
+      const heard = (): void => clearTimeout(timer);
+      let outcome: Response | { readonly why: string; readonly after?: number | undefined } | undefined;
+      try {
+        outcome = await this.#once(path, request, silence.signal);
+      } finally {
+        if (!(outcome instanceof Response)) heard();
+      }
+      if (outcome instanceof Response) return { response: outcome, heard };
       await wait(outcome.why, outcome.after);
     }
   }
@@ -127,13 +155,15 @@ export class AgentClient {
     const wait = this.patience(request);
     try {
       for (;;) {
-        const { status, headers, body } = await this.ask(path, request);
+        const { response: { status, headers, body }, heard } = await this.#answer(path, request);
         try {
           return { status, headers, text: body ? await new Response(body).text() : "" };
         } catch (error) {
           // It broke off in the middle of the answer: whatever was asked for can be asked for again.
           if (!isCut(error)) throw error;
           await wait(CUT);
+        } finally {
+          heard();
         }
       }
     } finally {
@@ -147,6 +177,7 @@ export class AgentClient {
   async #once(
     path: string,
     { method = "GET", headers, body, accept = [], doing, signal }: Request,
+    silence: AbortSignal,
   ): Promise<Response | { readonly why: string; readonly after?: number | undefined }> {
     const ends = signal && signal !== this.signal ? AbortSignal.any([signal, this.signal]) : this.signal;
     ends.throwIfAborted();
@@ -157,7 +188,7 @@ export class AgentClient {
         ...(body !== undefined && { body }),
         headers: { ...headers, Authorization: `Bearer ${this.#told.token}` },
         redirect: "manual",
-        signal: ends,
+        signal: AbortSignal.any([ends, silence]),
       });
     } catch (error) {
       ends.throwIfAborted();

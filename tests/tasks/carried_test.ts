@@ -198,3 +198,34 @@ Deno.test("A body whose agent has moved out of its reach does not wait for it", 
   });
   assert(agent.lastWords);
 });
+
+for (const where of ["before it answers", "in the middle of its answer"]) {
+  Deno.test(`An agent that falls silent ${where} is asked anew over another connection`, async () => {
+    await using bench = new Bench();
+    const { path, token } = bench.server;
+    const head = `HTTP/1.1 200 OK\r\nX-Datatask-Agent: ${path.slice(1)}\r\nContent-Length: 4\r\n\r\n`;
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const connections: Deno.Conn[] = [];
+    const serving = (async () => {
+      for await (const connection of listener) {
+        connections.push(connection);
+        await connection.read(new Uint8Array(4096));
+        const silent = connections.length === 1;
+        const answer = silent ? where.startsWith("before") ? "" : `${head}fi` : `${head}fish`;
+        await connection.write(new TextEncoder().encode(answer));
+        if (!silent) break;
+      }
+    })();
+    const agent = new AgentClient(
+      `http://127.0.0.1:${listener.addr.port}`,
+      { path, token, mark: "m4rk", patienceMs: 20_000 },
+      bench.stop,
+      100,
+    );
+    const { text } = await agent.tell("/in/pages/one", { doing: "read one" });
+    assert.equal(text, "fish");
+    await serving;
+    assert.equal(connections.length, 2);
+    for (const connection of connections) connection.close();
+  });
+}
