@@ -49,6 +49,7 @@ export class Exchange {
   readonly request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #agent: string;
+  readonly #forceMs: number;
   readonly #traffic: Traffic;
   /** Whether the client waits with the body until it is asked for it. */
   #expects: boolean;
@@ -71,6 +72,7 @@ export class Exchange {
    * @param response Its answer.
    * @param traffic Where bytes are counted.
    * @param expects Whether the client waits with the body until it is asked for it.
+   * @param forceMs How long it may take to end when it was ended, in milliseconds.
    */
   constructor(
     agent: string,
@@ -78,8 +80,10 @@ export class Exchange {
     response: ServerResponse,
     traffic: Traffic,
     expects: boolean,
+    forceMs: number = FORCE_MS,
   ) {
     this.#agent = agent;
+    this.#forceMs = forceMs;
     this.request = request;
     this.#expects = expects;
     this.#response = response;
@@ -114,7 +118,7 @@ export class Exchange {
   abort(refusal: Refusal): void {
     this.#controller.abort(refusal);
     this.#bell.ring();
-    if (!this.#over) this.#force ??= setTimeout(this.#drop, FORCE_MS);
+    if (!this.#over) this.#force ??= setTimeout(this.#drop, this.#forceMs);
   }
 
   /** Ends it when the client has made no progress for too long. */

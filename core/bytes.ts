@@ -57,3 +57,29 @@ export function toStream(content: Content): ReadableStream<Bytes> {
     },
   });
 }
+
+/**
+ * A stream of what a generator yields. When nobody reads on, the generator is called off in the middle of what it waits for.
+ *
+ * @param chunks Begins to yield; the signal says when to stop.
+ * @param signal When to stop.
+ * @returns The stream.
+ */
+export function streamOf(
+  chunks: (signal: AbortSignal) => AsyncGenerator<Bytes, void, void>,
+  signal?: AbortSignal,
+): ReadableStream<Bytes> {
+  const left = new AbortController();
+  const source = chunks(signal ? AbortSignal.any([signal, left.signal]) : left.signal);
+  return new ReadableStream<Bytes>({
+    async pull(controller) {
+      const { done, value } = await source.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel(reason) {
+      left.abort(reason ?? new DOMException("Nobody reads on", "AbortError"));
+      await source.return().catch(() => {});
+    },
+  }, { highWaterMark: 0 });
+}

@@ -4,7 +4,7 @@
  * @module
  */
 import type { BlobRepository } from "../repositories/blob.ts";
-import { type Bytes, decodeText, encodeText, readAll } from "../core/bytes.ts";
+import { type Bytes, decodeText, encodeText, readAll, streamOf } from "../core/bytes.ts";
 import { sleep, systemClock } from "../core/clock.ts";
 import type { Key } from "../core/key.ts";
 import { ask } from "./requests.ts";
@@ -50,7 +50,7 @@ export interface LiveLogInit {
  */
 export async function liveLog(init: LiveLogInit): Promise<ReadableStream<Bytes> | undefined> {
   const first = await part(init, 0, init.attempt);
-  return first ? ReadableStream.from(parts(init, first)) : undefined;
+  return first ? streamOf((signal) => parts({ ...init, signal }, first), init.signal) : undefined;
 }
 
 function part(

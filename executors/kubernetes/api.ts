@@ -39,13 +39,12 @@ export class Api {
   constructor(access: Access) {
     this.access = access;
     const { server, certified } = access;
-    const url = new URL(server);
-    this.#way = certified === undefined
-      ? undefined
-      : new Way({ hostname: url.hostname.replace(/^\[|\]$/g, ""), port: Number(url.port || 443) });
-    this.#server = certified === undefined
-      ? server
-      : server.replace(url.host, `${certified}:${url.port || 443}`);
+    this.#server = server;
+    if (certified === undefined) return;
+    const { hostname, port, pathname } = new URL(server);
+    const at = Number(port || 443);
+    this.#way = new Way({ hostname: hostname.replace(/^\[|\]$/g, ""), port: at });
+    this.#server = `https://${certified}:${at}${pathname.replace(/\/$/, "")}`;
   }
 
   /** The path of things of one kind in the namespace. */

@@ -5,7 +5,7 @@
  * @module
  */
 import type { Attempt } from "../../core/attempt.ts";
-import type { Bytes } from "../../core/bytes.ts";
+import { type Bytes, streamOf } from "../../core/bytes.ts";
 import { sleep, systemClock } from "../../core/clock.ts";
 import { type Channel, hangUp, output } from "./channels.ts";
 import { LostError } from "./fault.ts";
@@ -57,20 +57,7 @@ export class SshLogs {
    * @returns The bytes.
    */
   read(source: LogSource): ReadableStream<Bytes> {
-    const stop = new AbortController();
-    const signal = source.signal ? AbortSignal.any([source.signal, stop.signal]) : stop.signal;
-    const chunks = this.#chunks(source, signal);
-    return new ReadableStream<Bytes>({
-      async pull(controller) {
-        const { done, value } = await chunks.next();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      },
-      cancel: async (reason) => {
-        stop.abort(reason ?? new DOMException("The log is no longer read", "AbortError"));
-        await chunks.return().catch(() => {});
-      },
-    }, { highWaterMark: 0 });
+    return streamOf((signal) => this.#chunks(source, signal), source.signal);
   }
 
   async *#chunks(source: LogSource, signal: AbortSignal): AsyncGenerator<Bytes, void, void> {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { Flight } from "../../pipeline/flight.ts";
-import type { LogPart } from "../../pipeline/live_log.ts";
+import { liveLog, type LogPart } from "../../pipeline/live_log.ts";
+import { serveRequests } from "../../pipeline/requests.ts";
+import { until } from "../kit/waiting.ts";
 import type { TaskState } from "../../pipeline/task_state.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -120,6 +122,30 @@ Deno.test("the log of a function that goes with its process ends where it was", 
     new TextDecoder().decode(stderr),
     /There is no log for job "emma" of task talk: it is ready; see "/,
   );
+});
+
+Deno.test("a log that is followed is left at once, also when nothing is said", async () => {
+  const dir = await Deno.makeTempDir();
+  const requests = `${dir}/requests`;
+  const part = { attempt: 1, lines: ["one"], next: 1, more: false };
+  let asked = 0;
+  const serving = await serveRequests(requests, (request) => {
+    asked++;
+    return request.do === "log" && { ...part, lines: part.lines.slice(request.from) };
+  });
+  const log = await liveLog({
+    ...{ requests, task: "t", job: "j", follow: true, logs: undefined },
+    signal: new AbortController().signal,
+    runs: () => Promise.resolve(true),
+  });
+  const reader = log!.getReader();
+  assert.equal(new TextDecoder().decode((await reader.read()).value), "one\n");
+  const next = reader.read();
+  await until("more is asked for", () => asked > 1);
+  await reader.cancel();
+  assert.equal((await next).done, true);
+  await serving[Symbol.asyncDispose]();
+  await Deno.remove(dir, { recursive: true });
 });
 
 Deno.test("a log in parts is the whole log, with the lines in its middle that were not kept counted", () => {

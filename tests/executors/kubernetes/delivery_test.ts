@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import {
   containerTask,
-  FileRepository,
   input,
   MemoryBlobRepository,
   MemoryMetadataRepository,
@@ -10,11 +9,10 @@ import {
   Pipeline,
   type PipelineEvent,
   sh,
-  YamlMetadataRepository,
 } from "../../../mod.ts";
 import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
 import { clusterTest, denoImage, hostAddress, image } from "./cluster.ts";
-import { freshState, optionsOf, things } from "./kit.ts";
+import { asTwoProcesses, freshState, optionsOf, things } from "./kit.ts";
 import type { AgentOptions } from "../../../tasks/agent_options.ts";
 import { freePort } from "../../kit/own_process.ts";
 import { blobs, runAll, troubles } from "../../pipeline/kit.ts";
@@ -176,21 +174,11 @@ clusterTest(
 clusterTest(
   "a log is followed to its end by who runs the pipeline and by others, and disturbs nobody",
   async (place) => {
-    const dir = freshState(place.stack);
-    const texts = new FileRepository(`${dir}/texts`);
-    await texts.put("emma", "");
-    // As two processes have it.
-    const [pipeline, other] = [1, 2].map(() => {
-      const task = containerTask("say", {
-        done: YamlMetadataRepository.files(`${dir}/done`),
-        quota: { cpu: 0 },
-        links: { texts: input(texts, { as: "key" }) },
-        executor: kubernetesExecutor(optionsOf(place)),
-        image,
-        script: "for i in 1 2 3 4; do echo $i; sleep 1; done",
-      });
-      return new Pipeline({ tasks: [task], state: `${dir}/state` });
-    }) as [Pipeline, Pipeline];
+    const [pipeline, other] = await asTwoProcesses(
+      place,
+      "say",
+      "for i in 1 2 3 4; do echo $i; sleep 1; done",
+    );
     await using _pipeline = pipeline, _other = other;
     const run = pipeline.run();
     for await (const { type } of run) if (type === "located" || type === "started") break;

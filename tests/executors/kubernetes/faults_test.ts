@@ -1,28 +1,12 @@
 /** Pipelines whose jobs run in pods, while the cluster fails. */
 import assert from "node:assert/strict";
-import { containerTask, FileRepository, input, Pipeline, YamlMetadataRepository } from "../../../mod.ts";
-import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
 import { runAll } from "../../pipeline/kit.ts";
 import { until } from "../../kit/waiting.ts";
-import { fault, faultTest, image } from "./cluster.ts";
-import { freshState, optionsOf } from "./kit.ts";
+import { fault, faultTest } from "./cluster.ts";
+import { asTwoProcesses } from "./kit.ts";
 
 faultTest("a job on a node that is silent says so, and goes on when the node is back", async (place) => {
-  const dir = freshState(place.stack);
-  const texts = new FileRepository(`${dir}/texts`);
-  await texts.put("emma", "");
-  // As two processes have it.
-  const [pipeline, other] = [1, 2].map(() => {
-    const task = containerTask("sleep", {
-      done: YamlMetadataRepository.files(`${dir}/done`),
-      quota: { cpu: 0 },
-      links: { texts: input(texts, { as: "key" }) },
-      executor: kubernetesExecutor(optionsOf(place)),
-      image,
-      script: "sleep 15",
-    });
-    return new Pipeline({ tasks: [task], state: `${dir}/state` });
-  }) as [Pipeline, Pipeline];
+  const [pipeline, other] = await asTwoProcesses(place, "sleep", "sleep 15");
   const told = runAll(pipeline);
   const running = async () => (await other.status()).tasks[0]!.running[0];
   const pods = `/api/v1/namespaces/${place.namespace}/pods`;

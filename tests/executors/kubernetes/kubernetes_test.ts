@@ -5,7 +5,7 @@ import type { ContainerWork } from "../../../executors/container_work.ts";
 import type { RunStatus } from "../../../executors/executor.ts";
 import { clusterTest, fault, faultTest, image, type Place } from "./cluster.ts";
 import { documentedRole } from "./documented.ts";
-import { opened, type PodExecutor, things, work } from "./kit.ts";
+import { loseNode, opened, type PodExecutor, things, waiting, work } from "./kit.ts";
 import { kubernetesExecutor, type PodManifest } from "../../../executors/kubernetes/mod.ts";
 import { refuses } from "../../kit/refuses.ts";
 
@@ -40,17 +40,6 @@ const said = async (executor: PodExecutor): Promise<string> =>
 async function pod({ cluster, namespace }: Place): Promise<string> {
   const [found] = await cluster.list(`/api/v1/namespaces/${namespace}/pods`);
   return `/api/v1/namespaces/${namespace}/pods/${found!.metadata.name}`;
-}
-
-/** Waits until a run says why it waits. */
-async function waiting(executor: PodExecutor, what: RegExp): Promise<void> {
-  for (const late = Date.now() + 60_000;;) {
-    const [status] = await Array.fromAsync(executor.list());
-    const why = status?.state === "running" ? status.waiting ?? "" : JSON.stringify(status);
-    if (what.test(why)) return;
-    assert(Date.now() < late, why);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 test("keeps what a run needs out of the manifest, and gives the pod no token", async (place) => {
@@ -472,22 +461,12 @@ faultTest(
 );
 
 faultTest("kubernetesExecutor() tells a node that is lost, which is nobody's fault", async (place) => {
-  const { cluster, stack } = place;
   const { executor } = await opened(place);
   await executor.start(attempt, work("echo up; sleep 600"), { quota: {} });
   const log = (await executor.logs(attempt, { follow: true })).getReader();
   assert.equal(new TextDecoder().decode((await log.read()).value), "up\n");
   await log.cancel();
-  const [node] = await cluster.list("/api/v1/nodes");
-  const taint = async (taints: readonly unknown[]): Promise<void> => {
-    const path = `/api/v1/nodes/${node!.metadata.name}`;
-    await cluster.call("PATCH", path, { spec: { taints } }, "application/merge-patch+json");
-  };
-  stack.defer(() => fault("start", "kubelet"));
-  await fault("stop", "kubelet", "-KILL");
-  // A cluster takes nothing away from its nodes when all of them are lost, and this one has only one: so it is told that the node is.
-  stack.defer(() => taint([]));
-  await taint([{ key: "test/lost", effect: "NoExecute" }]);
+  await loseNode(place);
   const status = await executor.wait(attempt);
   assert(status.state === "finished" && status.infrastructure, JSON.stringify(status));
   assert.match(status.reason!, /its node was lost/);

@@ -19,7 +19,16 @@ function changed(stack: AsyncDisposableStack, change: (text: string) => string):
 const saying = (what: string) => (text: string): string => text.replace(/(server: "[^"]*")/, `$1, ${what}`);
 
 clusterTest("kubernetesExecutor() asks a certificate for the name in tls-server-name", async (place) => {
-  const named = (name: string) => changed(place.stack, saying(`tls-server-name: ${name}`));
+  const { hostname, port } = new URL(place.cluster.server);
+  const named = (name: string) =>
+    changed(
+      place.stack,
+      // With its port, also where that is the usual one.
+      (text) =>
+        saying(`tls-server-name: ${name}`)(
+          text.replace(/server: "[^"]*"/, `server: "https://${hostname}:${port || 443}"`),
+        ),
+    );
   const { executor } = await opened(place, { kubeconfig: named("kubernetes.default.svc") });
   assert.deepEqual(await executor.probe(), { healthy: true });
   await executor.start(attempt, work("echo up; exec sleep 600"), { quota: {} });

@@ -16,6 +16,13 @@ const server = {
   },
 };
 
+/** A client of Swift, and a place there with a repository, until a test is over. */
+async function opened(stack: AsyncDisposableStack, options: { readonly partSize?: number } = {}) {
+  const s3 = client(stack, server);
+  const prefix = await place(stack, s3);
+  return { s3, prefix, books: new S3BucketRepository(s3, { bucket: BUCKET, prefix, ...options }) };
+}
+
 testBlobDriver("s3Driver() over Swift", {
   ...inBucket(plain, {}, 1_100, {
     available: service.available,
@@ -29,9 +36,7 @@ Deno.test({
   ...service.test,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const s3 = client(stack, server);
-    const prefix = await place(stack, s3);
-    const books = new S3BucketRepository(s3, { bucket: BUCKET, prefix });
+    const { books } = await opened(stack);
     await books.prepare();
     assert.equal(books.driver.supports.conditional, false);
     await assert.rejects(books.put("one", "x", { ifAbsent: true }), {
@@ -66,9 +71,7 @@ Deno.test({
   ...service.test,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const s3 = client(stack, server);
-    const prefix = await place(stack, s3);
-    const books = new S3BucketRepository(s3, { bucket: BUCKET, prefix });
+    const { s3, prefix, books } = await opened(stack);
     await writeAhead(s3, `${prefix}one`, 200);
     await books.put("one", "mine");
     assert.equal(await books.text("one"), "mine");
@@ -87,15 +90,12 @@ Deno.test({
   ...service.test,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const s3 = client(stack, server);
-    const prefix = await place(stack, s3);
-    const [ours, theirs] = [s3, client(stack, server)].map((s3) =>
-      new S3BucketRepository(s3, { bucket: BUCKET, prefix })
-    );
+    const { prefix, books: ours } = await opened(stack);
+    const theirs = new S3BucketRepository(client(stack, server), { bucket: BUCKET, prefix });
     for (let round = 0; round < 10; round++) {
       const texts = Array.from({ length: 16 }, (_, i) => `${round} ${i}`);
-      await Promise.all(texts.map((text, i) => (i % 2 ? ours! : theirs!).put("one", text)));
-      assert(texts.includes(await ours!.text("one")));
+      await Promise.all(texts.map((text, i) => (i % 2 ? ours : theirs).put("one", text)));
+      assert(texts.includes(await ours.text("one")));
     }
   },
 });
@@ -105,9 +105,7 @@ Deno.test({
   ...service.test,
   async fn() {
     await using stack = new AsyncDisposableStack();
-    const s3 = client(stack, server);
-    const prefix = await place(stack, s3);
-    const books = new S3BucketRepository(s3, { bucket: BUCKET, prefix, partSize: 5 * 2 ** 20 });
+    const { s3, prefix, books } = await opened(stack, { partSize: 5 * 2 ** 20 });
     const large = new Uint8Array(12 * 2 ** 20).map((_, i) => (i * 31 + (i >> 8)) % 251);
     const stream = (then: (controller: ReadableStreamDefaultController) => void) =>
       new ReadableStream<Uint8Array<ArrayBuffer>>({

@@ -1,8 +1,8 @@
 /** Runs that are Jobs, while parts of the cluster are away. */
 import assert from "node:assert/strict";
 import { fault, faultTest } from "../cluster.ts";
-import { opened, work } from "../kit.ts";
-import { attempt, cleared, jobs, pods, runs, said, theJob, thePod, waiting } from "./kit.ts";
+import { loseNode, opened, waiting, work } from "../kit.ts";
+import { attempt, cleared, jobs, pods, runs, said, theJob, thePod } from "./kit.ts";
 
 faultTest('kubernetesExecutor({ as: "job" }) outlives an apiserver that is killed', async (place) => {
   const { executor } = await opened(place, { as: "job" });
@@ -29,19 +29,11 @@ faultTest('kubernetesExecutor({ as: "job" }) outlives an apiserver that is kille
 faultTest(
   'kubernetesExecutor({ as: "job" }) tells a node that is lost, and makes no second pod',
   async (place) => {
-    const { cluster, stack } = place;
+    const { cluster } = place;
     const { executor } = await opened(place, { as: "job" });
     await executor.start(attempt, work("echo up; sleep 600"), { quota: {} });
     const pod = await thePod(place, runs);
-    const [node] = await cluster.list("/api/v1/nodes");
-    const taint = async (taints: readonly unknown[]): Promise<void> => {
-      const path = `/api/v1/nodes/${node!.metadata.name}`;
-      await cluster.call("PATCH", path, { spec: { taints } }, "application/merge-patch+json");
-    };
-    stack.defer(() => fault("start", "kubelet"));
-    await fault("stop", "kubelet", "-KILL");
-    stack.defer(() => taint([]));
-    await taint([{ key: "test/lost", effect: "NoExecute" }]);
+    await loseNode(place);
     const status = await executor.wait(attempt);
     assert(status.state === "finished" && status.infrastructure, JSON.stringify(status));
     assert.match(status.reason!, /its node was lost/);

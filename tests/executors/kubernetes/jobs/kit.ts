@@ -51,17 +51,6 @@ export async function change({ cluster }: Place, path: string, body: unknown): P
   await cluster.call("PATCH", path, body, "application/merge-patch+json");
 }
 
-/** Waits until a run says why it waits. */
-export async function waiting(executor: PodExecutor, what: RegExp): Promise<void> {
-  for (const late = Date.now() + 60_000;;) {
-    const [status] = await Array.fromAsync(executor.list());
-    const why = status?.state === "running" ? status.waiting ?? "" : JSON.stringify(status);
-    if (what.test(why)) return;
-    assert(Date.now() < late, why);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
 /** Waits until nothing is left of any run. */
 export async function cleared(place: Place): Promise<void> {
   for (let left: readonly string[], late = Date.now() + 20_000; (left = await things(place)).length > 0;) {

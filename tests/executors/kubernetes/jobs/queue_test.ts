@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { refuses } from "../../../kit/refuses.ts";
 import { ApiFault } from "../cluster.ts";
-import { opened, things, work } from "../kit.ts";
+import { opened, things, waiting, work } from "../kit.ts";
 import {
   assertLost,
   attempt,
@@ -16,7 +16,6 @@ import {
   said,
   theJob,
   thePod,
-  waiting,
 } from "./kit.ts";
 
 jobTest("waits while a queue holds a Job back, and begins when it lets it go", async (place) => {
