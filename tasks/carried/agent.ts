@@ -8,6 +8,7 @@ import { DatataskError, type ErrorCode, RepositoryError } from "../../core/error
 import { type Backoff, backoff } from "./backoff.ts";
 import { AGENT_HEADER } from "../agent.ts";
 import type { CarriedAgent } from "./context.ts";
+import { Silence } from "./silence.ts";
 
 /** How many requests that end by themselves are under way at once. */
 const WIDTH = 16;
@@ -93,32 +94,10 @@ export class AgentClient {
    * @throws {DatataskError} When the agent refuses, or does not answer for too long.
    */
   async ask(path: string, request: Request): Promise<Response> {
-    const { response, heard } = await this.#answer(path, request);
-    heard();
-    return response;
-  }
-
-  /** An answer, whose reader says when it was heard to its end: as long as it was not, its connection is watched. */
-  async #answer(
-    path: string,
-    request: Request,
-  ): Promise<{ readonly response: Response; readonly heard: () => void }> {
     const wait = this.patience(request);
     for (;;) {
-      const silence = new AbortController();
-      // How long a large value takes on its way there nobody knows.
-      const timer = request.body instanceof ReadableStream ? undefined : setTimeout(
-        () => silence.abort(new TypeError(`it has said nothing for ${this.#silentMs / 1000} seconds`)),
-        this.#silentMs,
-      );
-      const heard = (): void => clearTimeout(timer);
-      let outcome: Response | { readonly why: string; readonly after?: number | undefined } | undefined;
-      try {
-        outcome = await this.#once(path, request, silence.signal);
-      } finally {
-        if (!(outcome instanceof Response)) heard();
-      }
-      if (outcome instanceof Response) return { response: outcome, heard };
+      const outcome = await this.#once(path, request);
+      if (outcome instanceof Response) return outcome;
       await wait(outcome.why, outcome.after);
     }
   }
@@ -155,15 +134,13 @@ export class AgentClient {
     const wait = this.patience(request);
     try {
       for (;;) {
-        const { response: { status, headers, body }, heard } = await this.#answer(path, request);
+        const { status, headers, body } = await this.ask(path, request);
         try {
           return { status, headers, text: body ? await new Response(body).text() : "" };
         } catch (error) {
           // It broke off in the middle of the answer: whatever was asked for can be asked for again.
           if (!isCut(error)) throw error;
           await wait(CUT);
-        } finally {
-          heard();
         }
       }
     } finally {
@@ -177,19 +154,21 @@ export class AgentClient {
   async #once(
     path: string,
     { method = "GET", headers, body, accept = [], doing, signal }: Request,
-    silence: AbortSignal,
   ): Promise<Response | { readonly why: string; readonly after?: number | undefined }> {
     const ends = signal && signal !== this.signal ? AbortSignal.any([signal, this.signal]) : this.signal;
     ends.throwIfAborted();
+    const silence = new Silence(this.#silentMs);
     let response: Response;
     try {
-      response = await fetch(this.#address + this.#told.path + path, {
+      const answer = fetch(this.#address + this.#told.path + path, {
         method,
         ...(body !== undefined && { body }),
         headers: { ...headers, Authorization: `Bearer ${this.#told.token}` },
         redirect: "manual",
-        signal: AbortSignal.any([ends, silence]),
+        signal: AbortSignal.any([ends, silence.signal]),
       });
+      // How long a large value takes on its way there nobody knows.
+      response = silence.over(await (body instanceof ReadableStream ? answer : silence.during(answer)));
     } catch (error) {
       ends.throwIfAborted();
       if (!isCut(error)) throw this.#fail(`Cannot ${doing}: ${(error as Error).message}`);
