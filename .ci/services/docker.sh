@@ -55,7 +55,7 @@ start() {
   echo $! >"$state/pid"
   for _ in $(seq 600); do
     api http://engine/_ping >/dev/null 2>&1 && return
-    running || break
+    kill -0 $! 2>/dev/null || break
     sleep 0.05
   done
   say "it did not start: $(tail -n 5 "$state/log")"

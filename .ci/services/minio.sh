@@ -56,7 +56,7 @@ up() {
         up=true
         break
       fi
-      kill -0 "$(cat "$state/pid")" 2>/dev/null || break
+      kill -0 $! 2>/dev/null || break
       sleep 0.05
     done
     [ -n "$up" ] || { say "it did not start: $(tail -n 3 "$state/log")"; exit 1; }

@@ -90,7 +90,7 @@ start_ferretdb() {
   echo $! >"$state/ferretdb.pid"
   for _ in $(seq 200); do
     listening "$port" && return
-    ours "$state/ferretdb.pid" "$ferretdb" || break
+    kill -0 $! 2>/dev/null || break
     sleep 0.05
   done
   say "FerretDB did not start: $(tail -n 3 "$state/ferretdb.log")"

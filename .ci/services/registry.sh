@@ -44,7 +44,7 @@ YAML
     echo $! >"$state/pid"
     for _ in $(seq 200); do
       (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
-      running || { say "it did not start: $(tail -n 3 "$state/log")"; exit 1; }
+      kill -0 $! 2>/dev/null || { say "it did not start: $(tail -n 3 "$state/log")"; exit 1; }
       sleep 0.05
     done
   fi

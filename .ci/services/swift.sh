@@ -101,7 +101,7 @@ up() {
       kind=${server%:*} at=$((port + ${server#*:}))
       for _ in $(seq 600); do
         answers "$at" && continue 2
-        ours "$state/$kind.pid" || break
+        kill -0 "$(cat "$state/$kind.pid")" 2>/dev/null || break
         sleep 0.05
       done
       say "the server of $kind did not start: $(tail -n 3 "$state/$kind.log")"
