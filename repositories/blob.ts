@@ -85,10 +85,17 @@ export class BlobRepository extends Repository<BlobDriver> {
    * @throws {RepositoryError} When the key is invalid, when the condition does not hold (`already-exists`, `conflict`), or when it cannot be written.
    */
   put(key: Key, value: string | Content, options?: WriteOptions): Promise<void> {
-    return this.perform("write", key, options, async () => {
-      if (this.driver.admits) await this.checkAdmitted("write", key, options);
-      await this.driver.write(key, typeof value === "string" ? encodeText(value) : value, options);
+    return this.perform("write", key, options, () => {
+      const content = typeof value === "string" ? encodeText(value) : value;
+      return this.driver.admits
+        ? this.#putAdmitted(key, content, options)
+        : this.driver.write(key, content, options);
     });
+  }
+
+  async #putAdmitted(key: Key, content: Content, options: WriteOptions | undefined): Promise<void> {
+    await this.checkAdmitted("write", key, options);
+    await this.driver.write(key, content, options);
   }
 
   /**

@@ -96,17 +96,14 @@ export class Folder {
     return `${this.dir}/${this.temps.next(kind)}`;
   }
 
+  /** Takes back a path that `temp` gave out, and that nothing lies at any more. */
+  release(temp: string): void {
+    this.temps.release(temp.slice(this.dir.length + 1));
+  }
+
   /** What is at a path, following links, or nothing. */
-  async stat(path: string): Promise<Deno.FileInfo | undefined> {
-    try {
-      return await this.files.stat(path);
-    } catch (error) {
-      // A link that leads back to itself is no value, as one that leads nowhere.
-      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.FilesystemLoop) {
-        return undefined;
-      }
-      throw error;
-    }
+  stat(path: string): Promise<Deno.FileInfo | undefined> {
+    return this.files.stat(path).catch(absent);
   }
 
   /** What is at a path, not following links, or nothing. */
@@ -289,6 +286,12 @@ export class Folder {
  */
 export function versionOf(info: Deno.FileInfo): string {
   return `${info.mtime?.getTime() ?? 0}-${info.ino ?? 0}-${info.size}`;
+}
+
+/** A link that leads back to itself is no value, as one that leads nowhere. */
+function absent(error: unknown): undefined {
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.FilesystemLoop) return undefined;
+  throw error;
 }
 
 /** Resolves against the current directory, without `.` and `..`. */

@@ -13,27 +13,44 @@ const TICK = 20;
  * that without this a value could look like the one before the last.
  */
 export class Stamps {
-  readonly #recent = new Map<Key, number>();
+  /** Keys of this tick, and of the one before: however long the writing goes on, no more is remembered. */
+  #recent = new Map<Key, number>();
+  #before = new Map<Key, number>();
+  #since = 0;
   #latest = 0;
 
   /** When this key was written, if that was a moment ago; remembers that it is written now. */
   lately(key: Key): number | undefined {
     const now = Date.now();
-    if (now > this.#latest + TICK) this.#recent.clear();
-    const last = this.#recent.get(key);
+    if (now > this.#since + TICK || now < this.#since) this.#forget(now);
+    const last = this.#last(key);
     if (last === undefined) this.#remember(key, now);
     return last;
   }
 
   /** A time for this key, in milliseconds since 1970, that is later than the one before. */
   after(key: Key, before: number): number {
-    const stamp = Math.max(Date.now(), before + 1, (this.#recent.get(key) ?? 0) + 1);
+    const stamp = Math.max(Date.now(), before + 1, (this.#last(key) ?? 0) + 1);
     this.#remember(key, stamp);
     return stamp;
+  }
+
+  #last(key: Key): number | undefined {
+    return this.#recent.get(key) ?? this.#before.get(key);
   }
 
   #remember(key: Key, stamp: number): void {
     this.#recent.set(key, stamp);
     if (stamp > this.#latest) this.#latest = stamp;
+  }
+
+  #forget(now: number): void {
+    const old = this.#before;
+    this.#before = this.#latest + TICK < now ? new Map() : this.#recent;
+    this.#recent = new Map();
+    this.#since = now;
+    if (this.#latest <= now) return;
+    // Keys that were written again and again have times that are yet to come.
+    for (const [key, stamp] of old) if (stamp > now && !this.#before.has(key)) this.#before.set(key, stamp);
   }
 }

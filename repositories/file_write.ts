@@ -35,8 +35,11 @@ export class FileWriter {
       if (options?.ifAbsent && await folder.stat(folder.path(key))) throw folder.taken(key);
       if (options?.ifVersion !== undefined) await folder.checkVersion(key, options);
       const temp = folder.temp();
-      await folder.within(() => this.#fill(temp, content, options, () => taken = true));
+      if (content instanceof Uint8Array && content.length <= SMALL && !folder.fsync) {
+        await this.#writeSmall(temp, content);
+      } else await folder.within(() => this.#fill(temp, content, options, () => taken = true));
       await this.#publish(key, temp, options);
+      folder.release(temp);
     } catch (error) {
       if (!taken && !(content instanceof Uint8Array)) await content.cancel(error).catch(() => {});
       throw error;
@@ -56,6 +59,18 @@ export class FileWriter {
     await folder.settle();
   }
 
+  async #writeSmall(temp: string, content: Uint8Array): Promise<void> {
+    const { files } = this.#folder;
+    try {
+      await files.writeNew(temp, content);
+    } catch (error) {
+      // A write that fails half-way (a full disk) may have made the file.
+      if (!(error instanceof Deno.errors.NotFound)) await this.#abandon(temp, error);
+      await this.#folder.make();
+      await files.writeNew(temp, content).catch((error) => this.#abandon(temp, error));
+    }
+  }
+
   async #fill(
     temp: string,
     content: Content,
@@ -63,14 +78,6 @@ export class FileWriter {
     onTaken: () => void,
   ): Promise<void> {
     const { files, fsync } = this.#folder;
-    if (content instanceof Uint8Array && content.length <= SMALL && !fsync) {
-      // A write that fails half-way (a full disk) may have made the file.
-      try {
-        return await files.writeNew(temp, content);
-      } catch (error) {
-        await this.#abandon(temp, error);
-      }
-    }
     const file = await files.open(temp, { write: true, createNew: true });
     try {
       onTaken();

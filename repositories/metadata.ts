@@ -58,10 +58,18 @@ export class MetadataRepository<T = unknown> extends Repository<MetadataDriver<T
    * @throws {RepositoryError} When the key is invalid, when the condition does not hold (`already-exists`, `conflict`), or when the document cannot be written.
    */
   set(key: Key, value: T, options?: WriteOptions): Promise<void> {
-    return this.perform("write", key, options, async () => {
-      if (this.driver.admits) await this.checkAdmitted("write", key, options);
-      await this.driver.set(key, value, options);
-    });
+    return this.perform(
+      "write",
+      key,
+      options,
+      () =>
+        this.driver.admits ? this.#setAdmitted(key, value, options) : this.driver.set(key, value, options),
+    );
+  }
+
+  async #setAdmitted(key: Key, value: T, options: WriteOptions | undefined): Promise<void> {
+    await this.checkAdmitted("write", key, options);
+    await this.driver.set(key, value, options);
   }
 
   async #findAdmitted(key: Key, options: OperationOptions | undefined): Promise<T | undefined> {

@@ -35,42 +35,35 @@ export function yamlText(document: unknown): string {
   const value = inline(document);
   if (value !== undefined) return `${value}\n`;
   if (typeof document === "string") return block(document, "  ");
-  const lines: string[] = [];
-  writeParts(document as object, "", lines);
-  return lines.join("");
+  return parts(document as object, "");
 }
 
 /** The parts of an object or list that is not empty, a line each at least. */
-function writeParts(value: object, indent: string, lines: string[]): void {
+function parts(value: object, indent: string): string {
+  let text = "";
   if (Array.isArray(value)) {
-    for (const item of value) writeItem(item, indent, lines);
-    return;
+    for (const item of value) text += listed(item, indent);
+    return text;
   }
   for (const name of Object.keys(value)) {
     const key = scalar(name);
     const head = key.length > SIMPLE_KEY ? `${indent}? ${key}\n${indent}:` : `${indent}${key}:`;
-    writePart(head, (value as Record<string, unknown>)[name], indent, lines);
+    text += part(head, (value as Record<string, unknown>)[name], indent);
   }
+  return text;
 }
 
 /** An item of a list; what has parts begins on the line of the dash. */
-function writeItem(item: unknown, indent: string, lines: string[]): void {
-  if (typeof item === "string" || inline(item) !== undefined) {
-    return writePart(`${indent}-`, item, indent, lines);
-  }
-  const first = lines.length;
-  writeParts(item as object, `${indent}  `, lines);
-  lines[first] = `${indent}- ${lines[first]!.slice(indent.length + 2)}`;
+function listed(item: unknown, indent: string): string {
+  if (typeof item === "string" || inline(item) !== undefined) return part(`${indent}-`, item, indent);
+  return `${indent}- ${parts(item as object, `${indent}  `).slice(indent.length + 2)}`;
 }
 
-function writePart(head: string, value: unknown, indent: string, lines: string[]): void {
+function part(head: string, value: unknown, indent: string): string {
   const text = inline(value);
-  if (text !== undefined) lines.push(`${head} ${text}\n`);
-  else if (typeof value === "string") lines.push(`${head} ${block(value, `${indent}  `)}`);
-  else {
-    lines.push(`${head}\n`);
-    writeParts(value as object, `${indent}  `, lines);
-  }
+  if (text !== undefined) return `${head} ${text}\n`;
+  if (typeof value === "string") return `${head} ${block(value, `${indent}  `)}`;
+  return `${head}\n${parts(value as object, `${indent}  `)}`;
 }
 
 /** The form of what fits on one line, or nothing. */
