@@ -86,7 +86,11 @@ export class Observer {
 
   /** The store that a repository is, when it is listed by itself. */
   leaf(repository: Repository): ObservedKeys | undefined {
-    return this.#leaves.get(this.#identity(repository.driver));
+    return this.#leaf(repository.driver);
+  }
+
+  #leaf(driver: KeyDriver): ObservedKeys | undefined {
+    return this.#leaves.get(this.#identity(driver));
   }
 
   /**
@@ -97,26 +101,29 @@ export class Observer {
    * @param present Whether it is there.
    */
   announce(repository: Repository, key: Key, present: boolean): void {
-    const { derived } = repository.driver;
+    this.#announce(repository.driver, key, present);
+  }
+
+  #announce(driver: KeyDriver, key: Key, present: boolean): void {
+    const { derived, admits } = driver;
     // Written through a view: the stores beneath have changed first, and their readers must hear of it too.
     if (derived?.by === "same" || derived?.by === "pointwise") {
-      this.announce(new Repository(derived.parts[0]!), key, present);
+      this.#announce(derived.parts[0]!, key, present);
+      if (derived.by === "same" && !admits) return; // They are one store.
     } else {
-      for (const part of derived?.parts ?? []) {
-        this.#written(new Repository(part), key, derived!.by === "opaque");
-      }
+      for (const part of derived?.parts ?? []) this.#written(part, key, derived!.by === "opaque");
     }
-    this.leaf(repository)?.announce(key, present);
+    this.#leaf(driver)?.announce(key, present);
   }
 
   /** Something was written somewhere beneath a view: under the same key, or (through an opaque view) under one that is not known. */
-  #written(part: Repository, key: Key, opaque: boolean): void {
-    const leaf = this.leaf(part);
+  #written(part: KeyDriver, key: Key, opaque: boolean): void {
+    const leaf = this.#leaf(part);
     if (leaf && opaque) this.#relist(leaf);
-    else if (leaf) this.#recheck(leaf, part, key);
-    const { derived } = part.driver;
+    else if (leaf) this.#recheck(leaf, new Repository(part), key);
+    const { derived } = part;
     for (const inner of derived?.parts ?? []) {
-      this.#written(new Repository(inner), key, opaque || derived!.by === "opaque");
+      this.#written(inner, key, opaque || derived!.by === "opaque");
     }
   }
 
