@@ -44,7 +44,9 @@ Deno.test("FileRepository gives a value that is written again and again, and the
     const ahead = times.at(-1)!;
     while (Date.now() < ahead - 1) await repository.put("other", "other");
     await write();
-    for (let i = 1; i < times.length; i++) assert.ok(times[i]! > times[i - 1]!, `${times[i - 1]} ${times[i]}`);
+    for (let i = 1; i < times.length; i++) {
+      assert.ok(times[i]! > times[i - 1]!, `${times[i - 1]} ${times[i]}`);
+    }
   }));
 
 Deno.test("times of keys are forgotten after a moment, unless they are yet to come", () => {
