@@ -8,6 +8,9 @@ import type { Key } from "../core/key.ts";
 /** For how long two writes of one key could get the same time from the file system, in milliseconds. */
 const TICK = 20;
 
+/** A time that is earlier by this much was not taken by another write, in milliseconds: the clock was set back. */
+const SET_BACK = 10_000;
+
 /**
  * Remembers when keys were written a moment ago. File systems tell time in steps of some milliseconds and use inodes again at once, so
  * that without this a value could look like the one before the last.
@@ -19,12 +22,16 @@ export class Stamps {
   #since = 0;
   #latest = 0;
 
-  /** When this key was written, if that was a moment ago; remembers that it is written now. */
-  lately(key: Key): number | undefined {
-    const now = Date.now();
-    if (now > this.#since + TICK || now < this.#since) this.#forget(now);
+  /**
+   * When this key was written before, if that was a moment ago; remembers that it is written now.
+   *
+   * @param key Which.
+   * @param began A time that is not later than what the file system has noted for the new value, but for a tick.
+   */
+  lately(key: Key, began: number): number | undefined {
+    if (began > this.#since + TICK || began < this.#since - SET_BACK) this.#forget(began);
     const last = this.#last(key);
-    if (last === undefined) this.#remember(key, now);
+    if (last === undefined) this.#remember(key, Date.now());
     return last;
   }
 
@@ -44,13 +51,16 @@ export class Stamps {
     if (stamp > this.#latest) this.#latest = stamp;
   }
 
-  #forget(now: number): void {
+  #forget(began: number): void {
     const old = this.#before;
-    this.#before = this.#latest + TICK < now ? new Map() : this.#recent;
+    const since = began - TICK;
+    this.#before = this.#latest < since ? new Map() : this.#recent;
     this.#recent = new Map();
-    this.#since = now;
-    if (this.#latest <= now) return;
-    // Keys that were written again and again have times that are yet to come.
-    for (const [key, stamp] of old) if (stamp > now && !this.#before.has(key)) this.#before.set(key, stamp);
+    this.#since = began;
+    if (this.#latest < since) return;
+    // Keys that were written again and again have times that are yet to come, or have only just come.
+    for (const [key, stamp] of old) {
+      if (stamp >= since && !this.#before.has(key)) this.#before.set(key, stamp);
+    }
   }
 }

@@ -35,10 +35,14 @@ export class FileWriter {
       if (options?.ifAbsent && await folder.stat(folder.path(key))) throw folder.taken(key);
       if (options?.ifVersion !== undefined) await folder.checkVersion(key, options);
       const temp = folder.temp();
+      let began = Date.now();
       if (content instanceof Uint8Array && content.length <= SMALL && !folder.fsync) {
         await this.#writeSmall(temp, content);
-      } else await folder.within(() => this.#fill(temp, content, options, () => taken = true));
-      await this.#publish(key, temp, options);
+      } else {
+        await folder.within(() => this.#fill(temp, content, options, () => taken = true));
+        began = Date.now();
+      }
+      await this.#publish(key, temp, began, options);
       folder.release(temp);
     } catch (error) {
       if (!taken && !(content instanceof Uint8Array)) await content.cancel(error).catch(() => {});
@@ -55,7 +59,7 @@ export class FileWriter {
     if (!info.isFile) throw new TypeError(`${path} is no file`);
     await folder.cases.check(key + folder.extension, key, folder.name);
     if (folder.fsync) await syncPath(folder.files, path);
-    await this.#place(key, path, options);
+    await this.#place(key, path, Date.now(), options);
     await folder.settle();
   }
 
@@ -92,10 +96,10 @@ export class FileWriter {
     if (fsync) await syncPath(files, temp).catch((error) => this.#abandon(temp, error));
   }
 
-  async #publish(key: Key, temp: string, options: WriteOptions | undefined): Promise<void> {
+  async #publish(key: Key, temp: string, began: number, options: WriteOptions | undefined): Promise<void> {
     try {
       options?.signal?.throwIfAborted();
-      await this.#place(key, temp, options);
+      await this.#place(key, temp, began, options);
     } catch (error) {
       await this.#abandon(temp, error);
     }
@@ -113,7 +117,7 @@ export class FileWriter {
   }
 
   /** Puts a finished file in place, in one step, on a condition. */
-  async #place(key: Key, path: string, options: WriteOptions | undefined): Promise<void> {
+  async #place(key: Key, path: string, began: number, options: WriteOptions | undefined): Promise<void> {
     const folder = this.#folder;
     const target = folder.path(key);
     if (options?.ifVersion !== undefined) {
@@ -123,7 +127,7 @@ export class FileWriter {
         await folder.files.rename(path, target);
       });
     }
-    const last = this.#stamps.lately(key);
+    const last = this.#stamps.lately(key, began);
     if (last !== undefined) await folder.files.touch(path, this.#stamps.after(key, last));
     if (options?.ifAbsent) await this.#link(key, path, target);
     else await folder.files.rename(path, target);
