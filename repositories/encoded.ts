@@ -16,7 +16,7 @@ import { memoised } from "./memory_store.ts";
 const WIDTH = 16;
 
 /**
- * A store of documents over a store of byte streams.
+ * A store of documents over a store of byte streams. Keys, deletes, conditions and `watch` are those of the byte streams.
  *
  * @param blobs Where the bytes are kept.
  * @param codec How a document becomes bytes and back.

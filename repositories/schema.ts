@@ -48,7 +48,8 @@ type Check = (value: unknown) => string[] | Promise<string[]>;
 
 /**
  * Refuses documents that do not look as they should, before they are written. The document is stored as it was given: a validator that
- * changes it on the way (defaults, coercions) judges only.
+ * changes it on the way (defaults, coercions) judges only. Keys, deletes, conditions and `watch` are those beneath; what is beside is not
+ * looked at.
  *
  * @param schema A JSON Schema, or a validator of the Standard Schema kind.
  * @param options Whether documents that are read are looked at, too.

@@ -8,8 +8,9 @@ import { type AnyRepository, identitiesOf, keySet, namesOf, view, type ViewOf } 
 import { watchParts } from "./watch_parts.ts";
 
 /**
- * The keys that are in all of some repositories, with the values of the first. It cannot be written. Listing it holds the keys of the
- * others in memory, and goes through the first as it arrives.
+ * The keys that are in all of some repositories, with the values of the first. It is neither written nor deleted through. Listing it holds the keys of
+ * the others in memory, and goes through the first as it arrives. Where all parts can tell of changes, `watch` tells of those that may be
+ * changes of it, with what `has` says then.
  *
  * @param first Whose values it has.
  * @param others What else must have a key.

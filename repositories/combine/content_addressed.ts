@@ -43,6 +43,7 @@ export interface DamagedFile {
  *
  * A tree is there when its document is, which is written last. Deleting a tree removes the document; contents that nothing refers to any
  * longer are removed by {@linkcode collectGarbage}. What is read is checked against its digest: a damaged content is an error, never wrong data.
+ * Keys, conditions and `watch` are those of the documents.
  */
 export class ContentAddressedRepository extends FilesystemRepository {
   readonly #pool: BlobPool;

@@ -9,8 +9,8 @@ import { type AnyRepository, identitiesOf, namesOf, type Place, view, type ViewO
 import { watchParts } from "./watch_parts.ts";
 
 /**
- * The keys of a repository that are in none of some others, with its values. It cannot be written. Listing it holds the keys of all in
- * memory once.
+ * The keys of a repository that are in none of some others, with its values. It is neither written nor deleted through. Listing it holds
+ * the keys of all in memory once. Where all parts can tell of changes, `watch` tells of them, with what `has` says then.
  *
  * @param source Whose keys and values it has.
  * @param inhibitors What must not have a key.

@@ -29,7 +29,7 @@ export interface FallbackOptions<T> {
  * The first store counts before the second, for one document and for many; a key in both is listed once. A write is seen whole in one step:
  * the second store is written before the first is cleared, and cleared after the first is written, so that a crash in between shows the old
  * document or the new one. Deleting removes it from both, the second before. Conditions are not supported, since two stores cannot be
- * written in one step.
+ * written in one step. Where both can tell of changes, `watch` tells of them, with what `has` says then.
  *
  * @param first The store that counts before the other.
  * @param second Where documents go that the first does not take.

@@ -11,7 +11,7 @@ import type { AnyRepository, ViewOf } from "./view.ts";
 
 /**
  * A repository with those keys only that pass a test: the layer `keeping`, put over it. It is written and deleted through it, as far
- * as keys pass.
+ * as keys pass, and `watch` tells of keys that pass.
  *
  * @param repository Which repository.
  * @param predicate Which keys to keep.

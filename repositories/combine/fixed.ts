@@ -70,7 +70,8 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * One item of a repository: the methods of the repository with the key filled in.
+ * One item of a repository: the methods of the repository with the key filled in, deleting included. It is no repository: it lists nothing,
+ * and has no `watch`.
  *
  * @param repository Of which repository.
  * @param key Under which key.

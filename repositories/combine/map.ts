@@ -12,7 +12,8 @@ import { functionIdentity } from "../layers/wrap.ts";
 import { MetadataRepository } from "../metadata.ts";
 
 /**
- * The documents of a repository, each turned into another as it is read. It cannot be written.
+ * The documents of a repository, each turned into another as it is read. It is neither written nor deleted through. Keys and `watch` are those of the
+ * repository: the function is not asked for them.
  *
  * @param repository Whose documents.
  * @param fn Makes a document of a document. It must give one: keys are kept by `filter`.

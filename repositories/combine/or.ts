@@ -14,8 +14,9 @@ import { type AnyRepository, identitiesOf, namesOf, type Place, view } from "./v
 import { watchParts } from "./watch_parts.ts";
 
 /**
- * The keys that are in any of some repositories, each with the value of the first that has it. It cannot be written (see `overlay`
- * for that). When the kinds of value differ, it has keys only.
+ * The keys that are in any of some repositories, each with the value of the first that has it. It is neither written nor deleted
+ * through (see `overlay` for that). When the kinds of value differ, it has keys only. Where all parts can tell of changes, `watch` tells of
+ * them, with what `has` says then.
  *
  * @param parts The repositories, in the order in which their values count.
  * @returns A repository of their kind.

@@ -15,6 +15,7 @@ import { watchParts } from "./watch_parts.ts";
 /**
  * The keys of all of some repositories, each with the value of the first that has it. Values are written to the first, and hide those
  * below. Deleting removes a value from the first; it is refused for a key that lies further down too, since that would come to light.
+ * Where all can tell of changes, `watch` tells of them, with what `has` says then.
  *
  * @param top What is written.
  * @param below What shows through, in order.

@@ -42,7 +42,8 @@ const BATCH = 256;
  *
  * The translation is a repository whose documents are keys of the base (see `map` for one field of larger documents), or a function, with
  * where its keys come from: a `domain`, or its `inverse`. A translation that depends on itself is refused. Writes and deletes are refused
- * unless `writable` says otherwise; then they go to the base.
+ * unless `writable` says otherwise; then they go to the base. Where the base and the translation can tell of changes, `watch` tells `rescan` at
+ * each: any key may have come or gone.
  *
  * @param base Whose values it has.
  * @param translator The translation.

@@ -22,6 +22,7 @@ export interface KeepingWhereOptions extends ViewOptions {
  * Keeps the documents that pass a test. The others are not there: they are not listed, not had, not read, and deleting one does
  * nothing. A document that does not pass cannot be written; one that passes is put in place of whatever is there. What is beside is not
  * tested, since other documents lie there. Listing reads the documents, many at a time; one that cannot be read does not break it.
+ * `watch` tells of every change, with whether there is now a document that passes.
  *
  * @param predicate Which documents to keep.
  * @param options How the view is called.
