@@ -1,7 +1,7 @@
 /**
  * Runs all measurements that need no service, one after the other, and closes with a table of the figures that have a goal.
  *
- * `deno task bench`, or `deno task bench scheduler chain` for some. Those that need a service (`s3`, `mongodb`, `ssh`, `delivery`, `docker`, `kubernetes`, `pods`) are run by name.
+ * `deno task bench`, or `deno task bench scheduler chain` for some. Those that need a service (`s3`, `s3_pipeline`, `mongodb`, `ssh`, `delivery`, `docker`, `kubernetes`, `pods`) are run by name.
  *
  * @module
  */

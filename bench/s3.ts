@@ -1,7 +1,7 @@
 /**
  * How quick buckets are, beside the bare SDK in the same run: `eval "$(.ci/services/s3.sh)"; deno run -A bench/s3.ts [MB] [keys] [part]`.
  *
- * Every measurement runs in a process of its own, so that each has its own peak of memory. Filling a bucket takes minutes: the parts `fill`, `list`
+ * The bare side is the SDK's own client, with as many connections. Every measurement runs in a process of its own, so that each has its own peak of memory. Filling a bucket takes minutes: the parts `fill`, `list`
  * and `clear` do only that, so that a listing can be measured again, on a machine that does nothing else. `values` is all but the listing.
  *
  * @module
@@ -16,11 +16,12 @@ import {
 } from "../deps/aws_s3.ts";
 import { makeClient } from "../repositories/s3/client.ts";
 import { S3BucketRepository } from "../repositories/s3/mod.ts";
-import { median } from "./figure.ts";
+import { bareClient, serverOfTests } from "./bare_s3.ts";
+import { figure, median } from "./figure.ts";
 
 const BUCKET = "datatask-bench";
 const MB = 1_000_000;
-const [megabytes = "500", listed = "20000", part = "all"] = Deno.args;
+const [megabytes = "500", listed = "100000", part = "all"] = Deno.args;
 const size = Number(megabytes) * MB;
 const count = Number(listed);
 
@@ -116,17 +117,11 @@ const CALLS: Readonly<Record<string, Call>> = {
   },
 };
 
-function environment(): { endpoint: string; credentials: { accessKeyId: string; secretAccessKey: string } } {
-  const of = (name: string): string => Deno.env.get(name) ?? "";
-  const [endpoint, accessKeyId, secretAccessKey] = ["S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY"].map(of);
-  if (!endpoint) throw new Error('no server: eval "$(.ci/services/s3.sh)"');
-  return { endpoint, credentials: { accessKeyId: accessKeyId!, secretAccessKey: secretAccessKey! } };
-}
-
 /** One measurement, in this process. */
 async function measure(call: Call): Promise<void> {
-  const s3 = makeClient(environment());
-  const store = new S3BucketRepository(s3, { bucket: BUCKET, prefix: "ours/" });
+  const s3 = bareClient();
+  const ours = makeClient(serverOfTests());
+  const store = new S3BucketRepository(ours, { bucket: BUCKET, prefix: "ours/" });
   await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
   const start = performance.now();
   await call(store, s3);
@@ -134,6 +129,7 @@ async function measure(call: Call): Promise<void> {
   const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(await Deno.readTextFile("/proc/self/status"))!;
   console.log(JSON.stringify({ ms, peak: Number(kilobytes) / 1000 }));
   s3.destroy();
+  ours.destroy();
 }
 
 async function inProcess(what: string): Promise<Measured> {
@@ -144,7 +140,13 @@ async function inProcess(what: string): Promise<Measured> {
 }
 
 /** Pairs, one after the other, so that both sides meet the same machine; the medians count. */
-async function compare(what: string, amount: number, unit: string, pairs = 3): Promise<void> {
+async function compare(
+  what: string,
+  meaning: string,
+  amount: number,
+  unit: string,
+  pairs = 3,
+): Promise<void> {
   const ours: Measured[] = [];
   const sdk: Measured[] = [];
   for (let pair = 0; pair < pairs; pair++) {
@@ -164,10 +166,12 @@ async function compare(what: string, amount: number, unit: string, pairs = 3): P
       (peak! / barePeak!).toFixed(2)
     }`,
   );
+  figure(`S3: ${meaning}, to the bare SDK`, ratio, "x", { atLeast: 0.9 });
+  figure(`S3: ${meaning}, memory to the bare SDK's`, peak! / barePeak!, "x", { atMost: 1.2 });
 }
 
 async function clear(): Promise<void> {
-  const s3 = makeClient(environment());
+  const s3 = bareClient();
   for (;;) {
     const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET }));
     if (Contents.length === 0) break;
@@ -178,24 +182,27 @@ async function clear(): Promise<void> {
 }
 
 async function values(): Promise<void> {
-  await compare("up", size / MB, "MB/s", 5);
-  await compare("down", size / MB, "MB/s", 9);
+  await compare("up", `${megabytes} MB up`, size / MB, "MB/s", 5);
+  await compare("down", `${megabytes} MB down`, size / MB, "MB/s", 9);
   for (const width of [16, 64]) {
-    await compare(`put1k-${width}`, SMALL, "/s");
-    await compare(`get1k-${width}`, SMALL, "/s");
+    await compare(`put1k-${width}`, `1 KB written, ${width} at a time`, SMALL, "/s");
+    await compare(`get1k-${width}`, `1 KB read, ${width} at a time`, SMALL, "/s");
   }
 }
+
+const list = (): Promise<void> =>
+  compare("list", `${count.toLocaleString("en")} keys listed`, count, "keys/s", 5);
 
 const parts: Readonly<Record<string, () => Promise<unknown>>> = {
   values: () => values().finally(clear),
   fill: () => inProcess("fill/ours"),
-  list: () => compare("list", count, "keys/s", 5),
+  list,
   clear,
   async all() {
     try {
       await values();
       await inProcess("fill/ours");
-      await compare("list", count, "keys/s", 5);
+      await list();
     } finally {
       await clear();
     }

@@ -15,18 +15,14 @@ import {
 import { functionTask, input, JsonMetadataRepository, output, Pipeline } from "../mod.ts";
 import { makeClient } from "../repositories/s3/client.ts";
 import { S3BucketRepository } from "../repositories/s3/mod.ts";
+import { bareClient, serverOfTests } from "./bare_s3.ts";
+import { figure } from "./figure.ts";
 
 const [jobs = 20_000, width = 64] = Deno.args.map(Number);
 const bucket = `datatask-bench-${crypto.randomUUID().slice(0, 8)}`;
-const [endpoint, accessKeyId, secretAccessKey] = ["S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY"].map(
-  (name) => Deno.env.get(name) ?? "",
-);
-if (!endpoint) throw new Error('no server: eval "$(.ci/services/s3.sh)"');
-const s3 = makeClient({
-  endpoint,
-  credentials: { accessKeyId: accessKeyId!, secretAccessKey: secretAccessKey! },
-});
-const at = (prefix: string): S3BucketRepository => new S3BucketRepository(s3, { bucket, prefix });
+const s3 = bareClient();
+const ours = makeClient(serverOfTests());
+const at = (prefix: string): S3BucketRepository => new S3BucketRepository(ours, { bucket, prefix });
 const names = Array.from({ length: jobs }, (_, i) => `job-${String(i).padStart(6, "0")}`);
 const body = new Uint8Array(1000).fill(7);
 const outcome = new TextEncoder().encode(JSON.stringify({ success: true, start: new Date(), attempt: 1 }));
@@ -76,7 +72,7 @@ try {
   const ceiling = await wide(bare);
   const begun = performance.now();
   const { succeeded } = await pipeline().run().finished;
-  const ours = performance.now() - begun;
+  const took = performance.now() - begun;
   if (succeeded !== jobs) throw new Error(`${succeeded} of ${jobs} jobs succeeded`);
   const again = performance.now();
   await pipeline().run().finished;
@@ -85,10 +81,17 @@ try {
   console.log(
     `the server's ceiling, ${width} at a time  ${rate(ceiling)} (${(ceiling / 1000).toFixed(1)} s)`,
   );
-  console.log(`the pipeline, ${width} at a time          ${rate(ours)} (${(ours / 1000).toFixed(1)} s)`);
-  console.log(`ratio                              ${(ceiling / ours).toFixed(2)}`);
+  console.log(`the pipeline, ${width} at a time          ${rate(took)} (${(took / 1000).toFixed(1)} s)`);
+  console.log(`ratio                              ${(ceiling / took).toFixed(2)}`);
   console.log(`opened again, nothing to do        ${(idle / 1000).toFixed(1)} s`);
+  figure(
+    `S3: a pipeline of ${jobs.toLocaleString("en")} jobs, ${width} at a time, to the server's ceiling`,
+    ceiling / took,
+    "x",
+    { atLeast: 0.9 },
+  );
 } finally {
   await clear();
   s3.destroy();
+  ours.destroy();
 }
