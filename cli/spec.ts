@@ -84,6 +84,8 @@ export interface Context {
   load(): Promise<Pipeline>;
   /** The pipeline, opened; it is closed when the command is over. */
   open(): Promise<Pipeline>;
+  /** The pipeline, opened to look at: nothing is made or changed. It is closed when the command is over. */
+  look(): Promise<Pipeline>;
 }
 
 /** The module of a command. */

@@ -152,6 +152,10 @@ async function perform(
       opened = await (loaded ??= load());
       return await opened.open();
     },
+    async look() {
+      opened = await (loaded ??= load());
+      return await opened.open({ look: true });
+    },
   };
   try {
     const module = await loadCommand(spec.name);

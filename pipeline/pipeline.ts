@@ -7,7 +7,14 @@
  */
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Bytes } from "../core/bytes.ts";
-import { DatataskError, definedBy, DefinitionError, describeError, UsageError } from "../core/errors.ts";
+import {
+  DatataskError,
+  definedBy,
+  DefinitionError,
+  describeError,
+  isDatataskError,
+  UsageError,
+} from "../core/errors.ts";
 import { checkKey, type Key } from "../core/key.ts";
 import { parseQuota, type Quota, type QuotaInit } from "../core/quota.ts";
 import type { Random } from "../core/random.ts";
@@ -138,16 +145,20 @@ export class Pipeline implements AsyncDisposable {
   /**
    * Opens the session and makes the stores ready. Runs and reports do it by themselves.
    *
-   * @param options When to stop.
+   * @param options When to stop; with `look`, stores and state folder are left as they are until something is to be done, and a resource
+   * that does not open is told only when it is used.
    * @returns Itself.
    * @throws {SessionError} When a resource cannot be opened.
    * @throws {DatataskError} When the state folder or a store cannot be used.
    */
-  async open(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<this> {
+  async open(
+    options: { readonly signal?: AbortSignal | undefined; readonly look?: boolean | undefined } = {},
+  ): Promise<this> {
+    const { signal, look = false } = options;
     this.#kept = true;
     try {
-      await this.#ensureOpen(options.signal);
-      await this.#ensureReady(options.signal);
+      await this.#ensureOpen(signal, look);
+      if (!look) await this.#ensureReady(signal);
     } catch (error) {
       this.#kept = false;
       throw error;
@@ -472,13 +483,17 @@ export class Pipeline implements AsyncDisposable {
   ): Promise<ReadableStream<Bytes> | undefined> {
     const { runner } = this.task(task);
     checkKey(job, "read the log of", `task ${task}`);
-    await this.open(options);
+    await this.open({ signal: options.signal, look: true });
     const signal = options.signal ?? new AbortController().signal;
     if (runner.find && runner.follow) {
       await using stack = new AsyncDisposableStack();
       const runners = stack.use(await this.#runners(signal));
-      await runners.open(runner);
-      for await (const { attempt } of runner.find(task, { signal })) {
+      // Who may only read files can read what was kept.
+      const opened = await runners.open(runner).then(() => true, (error) => {
+        if (isDatataskError(error, "denied")) return false;
+        throw error;
+      });
+      for await (const { attempt } of opened ? runner.find(task, { signal }) : []) {
         if (
           attempt.job !== job || attempt.replica > 0 ||
           attempt.attempt !== (options.attempt ?? attempt.attempt)
@@ -538,8 +553,8 @@ export class Pipeline implements AsyncDisposable {
     return this.#init.clock ?? systemClock;
   }
 
-  async #ensureOpen(signal: AbortSignal | undefined): Promise<void> {
-    const opening = this.#opening ??= this.#open(signal);
+  async #ensureOpen(signal: AbortSignal | undefined, look: boolean): Promise<void> {
+    const opening = this.#opening ??= this.#open(signal, look);
     try {
       await opening;
     } catch (error) {
@@ -560,6 +575,9 @@ export class Pipeline implements AsyncDisposable {
   }
 
   async #makeReady(signal: AbortSignal | undefined): Promise<void> {
+    // It may have been opened by somebody who only looks, without all that work needs.
+    await this.session.open({ signal });
+    await this.session.close();
     if (this.state !== undefined) {
       await this.#makeState(this.state);
       for (const name of this.tasks.keys()) await this.#logsOf(name)?.prepare({ signal, sweep: false });
@@ -575,7 +593,7 @@ export class Pipeline implements AsyncDisposable {
       if (--this.#holders === 0 && !this.#kept) await this.#shut();
     };
     try {
-      await this.#ensureOpen(signal);
+      await this.#ensureOpen(signal, use === "look");
       if (use === "work") await this.#ensureReady(signal);
     } catch (error) {
       await release();
@@ -593,8 +611,8 @@ export class Pipeline implements AsyncDisposable {
     if (opened) await this.session.close();
   }
 
-  async #open(signal: AbortSignal | undefined): Promise<void> {
-    await this.session.open({ signal });
+  async #open(signal: AbortSignal | undefined, look: boolean): Promise<void> {
+    await this.session.open({ signal, tolerant: look });
   }
 
   async #prepareStores(options: PrepareOptions): Promise<void> {

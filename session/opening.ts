@@ -25,11 +25,18 @@ export class Opening {
   readonly #opened: { readonly name: string; readonly stack: AsyncDisposableStack }[] = [];
   readonly #abort = new AbortController();
   readonly #failures: Failure[] = [];
+  readonly #tolerant: boolean;
+  /** What is not optional, did not open, and was let pass. */
+  readonly #missing: Failure[] = [];
   #isOpen = false;
   #closing: Promise<readonly Failure[]> | undefined;
 
-  /** @param declared The resources, whose needs are known to be sound. */
-  constructor(declared: readonly Declared[]) {
+  /**
+   * @param declared The resources, whose needs are known to be sound.
+   * @param tolerant Whether one that does not open is told only when it is used.
+   */
+  constructor(declared: readonly Declared[], tolerant: boolean) {
+    this.#tolerant = tolerant;
     const byName = new Map(declared.map((each) => [each.name, each]));
     for (const each of declared) this.#start(each, byName);
     this.done = this.#finish();
@@ -39,6 +46,11 @@ export class Opening {
   /** Whether all are open. */
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /** Throws when something that is not optional did not open, and was let pass. */
+  check(): void {
+    if (this.#missing.length > 0) throw failed(this.#missing);
   }
 
   /** Gives a resource, from when it is open until it closes. */
@@ -93,7 +105,10 @@ export class Opening {
         (unclosed) => new SuppressedError(unclosed, error, describeError(error)),
       );
       this.#states.set(name, { is: "failed", error: whole });
-      if (optional && !this.#abort.signal.aborted) return;
+      if ((optional || this.#tolerant) && !this.#abort.signal.aborted) {
+        if (!optional) this.#missing.push([name, whole]);
+        return;
+      }
       if (!this.#abort.signal.aborted) this.#failures.unshift([name, whole]);
       else if ((whole as Error | null)?.name !== "AbortError") this.#failures.push([name, whole]);
       this.#abort.abort(new DOMException(`Resource "${name}" failed to open`, "AbortError"));

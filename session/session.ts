@@ -78,17 +78,19 @@ export class Session implements AsyncDisposable {
   /**
    * Opens all resources, or waits for them when somebody else opens them already. Call {@linkcode close} once for each call of this.
    *
-   * @param options When to stop waiting.
+   * @param options When to stop waiting; with `tolerant`, a resource that does not open is told only when it is used, and the rest is open.
    * @returns The session itself, so that `await using` closes it.
-   * @throws {SessionError} With code `resource-failed` when one fails that is not optional; then nothing is left open.
+   * @throws {SessionError} With code `resource-failed` when one fails that is not optional; then nothing is left open for this caller.
    * @throws {DefinitionError} When resources need each other in a circle, or one that is not declared.
    */
-  async open(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<this> {
-    const { signal } = options;
+  async open(
+    options: { readonly signal?: AbortSignal | undefined; readonly tolerant?: boolean | undefined } = {},
+  ): Promise<this> {
+    const { signal, tolerant = false } = options;
     signal?.throwIfAborted();
     while (this.#closing) await this.#closing.catch(() => {});
     signal?.throwIfAborted();
-    const opening = this.#opening ??= this.#start();
+    const opening = this.#opening ??= this.#start(tolerant);
     this.#holders++;
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     aborted.catch(() => {});
@@ -96,6 +98,7 @@ export class Session implements AsyncDisposable {
     signal?.addEventListener("abort", onAbort);
     try {
       await Promise.race([opening.done, aborted]);
+      if (!tolerant) opening.check();
       return this;
     } catch (error) {
       if (this.#opening === opening) await this.close().catch(() => {});
@@ -127,9 +130,9 @@ export class Session implements AsyncDisposable {
     await this.close();
   }
 
-  #start(): Opening {
+  #start(tolerant: boolean): Opening {
     checkNeeds(new Map([...this.#declared.values()].map(({ name, needs }) => [name, needs])));
-    return new Opening([...this.#declared.values()]);
+    return new Opening([...this.#declared.values()], tolerant);
   }
 
   #nameOf(name: string, need: Resource | string): string {

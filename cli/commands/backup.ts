@@ -18,7 +18,7 @@ export async function run(
   [dir, ...names]: readonly string[],
 ): Promise<number> {
   checkNames(await context.load(), names, context);
-  const pipeline = await context.open();
+  const pipeline = await context.look();
   const stores = storesOf(pipeline.repositories()).filter((store) => isWanted(store.names, names));
   await makeFolder(dir!);
   await writeIndex(dir!, stores);

@@ -22,7 +22,7 @@ export async function run(
   const repository = repositoryOf(pipeline, name!, context);
   keyOf(key!, "key");
   refuse(repository.kind, name!, path, flags);
-  await context.open();
+  await context.look();
   try {
     if (repository.kind === "blob") await copy(context, await (repository as BlobRepository).open(key!));
     else if (repository.kind === "metadata") {

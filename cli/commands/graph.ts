@@ -16,7 +16,7 @@ const ENDINGS: readonly (readonly [RegExp, Format])[] = [
 export async function run(context: Context, flags: Flags): Promise<number> {
   const format = flags.format ?? ENDINGS.find(([ending]) => ending.test(flags.output ?? ""))?.[1] ??
     "mermaid";
-  const pipeline = flags.counts ? await context.open() : await context.load();
+  const pipeline = flags.counts ? await context.look() : await context.load();
   const graph = await pipeline.graph({ counts: flags.counts });
   const text = await draw(graph, format, pipeline.name);
   if (flags.output === undefined || flags.output === "-") context.io.out(text);

@@ -13,7 +13,7 @@ export async function run(
 ): Promise<number> {
   const task = taskOf(await context.load(), name!, context);
   keyOf(job!);
-  const pipeline = await context.open();
+  const pipeline = await context.look();
   const log = await pipeline.logs(task.name, job!, {
     follow: flags.follow,
     ...(flags.attempt === undefined ? {} : { attempt: flags.attempt }),

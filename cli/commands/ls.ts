@@ -19,7 +19,7 @@ export async function run(context: Context, flags: Flags, words: readonly string
   const repositories = pipeline.repositories();
   if (!expression) return listRepositories(context, flags, repositories);
   checkNames(text, expression, pipeline, repositories, context);
-  await context.open();
+  await context.look();
   const pages = keysOf(expression, (name) => repositories.get(name)!.pages());
   if (flags.count) {
     let count = 0;

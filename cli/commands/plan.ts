@@ -14,7 +14,7 @@ const SHOWN = 20;
 export async function run(context: Context, flags: FlagsOf<typeof PLAN.flags>): Promise<number> {
   const pipeline = await context.load();
   for (const name of [...flags.task, ...flags.notTask]) taskOf(pipeline, name, context);
-  const report = await (await context.open()).plan({
+  const report = await (await context.look()).plan({
     ...(flags.task.length > 0 ? { tasks: flags.task } : {}),
     ...(flags.notTask.length > 0 ? { notTasks: flags.notTask } : {}),
   });

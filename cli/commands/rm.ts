@@ -29,7 +29,7 @@ export async function run(
         : `rm needs the keys to delete; write "${context.program} rm${context.repeat} ${name} KEY...", or --all for all of them`,
     );
   }
-  const pipeline = await context.open();
+  const pipeline = await context.look();
   const chosen = flags.all ? await allKeys(pipeline, name!) : keys;
   const unknown: string[] = [];
   const removals = await pipeline.removals(name!, chosen, {

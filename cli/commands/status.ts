@@ -16,7 +16,7 @@ export async function run(
 ): Promise<number> {
   const pipeline = await context.load();
   for (const name of names) taskOf(pipeline, name, context);
-  const status = await (await context.open()).status();
+  const status = await (await context.look()).status();
   const tasks = names.length > 0 ? status.tasks.filter(({ name }) => names.includes(name)) : status.tasks;
   const chosen = { ...status, tasks };
   if (flags.json) context.io.out(JSON.stringify(chosen, undefined, 2) + "\n");

@@ -16,7 +16,7 @@ export async function run(
   jobs: readonly string[],
 ): Promise<number> {
   jobs.forEach((job) => keyOf(job));
-  const pipeline = await context.open();
+  const pipeline = await context.look();
   const traces: Trace[] = [];
   for (const job of jobs) {
     const trace = await pipeline.trace(job);

@@ -18,7 +18,7 @@ export async function run(
 ): Promise<number> {
   const task = taskOf(await context.load(), name!, context);
   if (job !== undefined) keyOf(job);
-  const pipeline = await context.open();
+  const pipeline = await context.look();
   const explanation = job === undefined
     ? await pipeline.whyTask(task.name)
     : await pipeline.why(task.name, job);

@@ -191,6 +191,26 @@ Deno.test("Session calls off the opening of others when one fails, and waits unt
   assert.deepEqual(log, ["close waiting", "close stubborn"]);
 });
 
+Deno.test("Session opened by who is tolerant has all that opens, and is refused to who is not", async () => {
+  const session = new Session();
+  const log: string[] = [];
+  const a = noted(session, log, "a");
+  const broken = session.resource("broken", () => Promise.reject(new Error("nobody answers")));
+  const above = session.resource("above", (_stack, _signal, use) => use(broken), { needs: [broken] });
+  await session.open({ tolerant: true });
+  assert.equal(a(), "A");
+  for (const one of [broken, above]) assert.throws(() => one(), /it did not open: .*nobody answers/);
+  await assert.rejects(
+    session.open(),
+    /^SessionError: Cannot open the session: resource "broken" did not open: nobody answers/,
+  );
+  // Who was refused has nothing open, and who was not still has.
+  assert.equal(a(), "A");
+  await session.close();
+  assert.deepEqual(log, ["start a", "open a", "close a"]);
+  await assert.rejects(session.open(), /nobody answers/);
+});
+
 Deno.test("Session opens without an optional resource, and using that says why", async () => {
   const session = new Session();
   const cause = new Error("connection refused");
