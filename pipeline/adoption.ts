@@ -4,7 +4,7 @@
  * @module
  */
 import type { Key } from "../core/key.ts";
-import type { AttemptsRecord } from "../tasks/outcomes.ts";
+import { readAttempts } from "../tasks/outcome_document.ts";
 import type { FoundRun } from "../tasks/runner.ts";
 import type { Line } from "./line.ts";
 import type { PipelineState } from "./state.ts";
@@ -33,7 +33,7 @@ export async function recallAttempts(
         state.observer.announce(attempts, job, false);
         continue;
       }
-      const record = checkAttempts(await attempts.find(job));
+      const record = await readAttempts(task, job);
       if (!record) continue;
       line.earlier.set(id, record.outcomes);
       wait(id, Date.parse(record.retryAt));
@@ -41,18 +41,6 @@ export async function recallAttempts(
       onTrouble(id, error);
     }
   }
-}
-
-/** A record of attempts, when it can be used as one. */
-function checkAttempts(record: AttemptsRecord | undefined): AttemptsRecord | undefined {
-  if (record === undefined) return undefined;
-  const { outcomes, retryAt } = record ?? {};
-  const whole = Array.isArray(outcomes) && outcomes.length > 0 &&
-    outcomes.every((outcome) =>
-      Number.isFinite(Date.parse(outcome?.start)) && Number.isFinite(Date.parse(outcome.end))
-    );
-  if (whole && Number.isFinite(Date.parse(retryAt))) return record;
-  throw new TypeError("the document is no record of attempts");
 }
 
 /**

@@ -8,6 +8,7 @@ import { describeError } from "../core/errors.ts";
 import { formatDuration } from "../core/duration.ts";
 import type { Key } from "../core/key.ts";
 import type { Outcome } from "../tasks/outcome.ts";
+import { readAttempts, readOutcome } from "../tasks/outcome_document.ts";
 import type { FoundRun } from "../tasks/runner.ts";
 import { type Asked, askKeys, keyOf } from "./explain_keys.ts";
 import { firstItem, whileRunning } from "./explain_reads.ts";
@@ -166,28 +167,24 @@ export async function explainJob(
   runs: readonly FoundRun[] = [],
 ): Promise<Explanation> {
   const id = state.keys.id(job);
-  const { outcomes, name } = task.task;
-  const problems: Condition[] = [];
+  const { name } = task.task;
+  const problems: string[] = [];
   const read = async <T>(what: string, promise: Promise<T | undefined>): Promise<T | undefined> => {
     try {
       return await promise;
     } catch (error) {
-      problems.push({
-        state: "unmet",
-        text: `${what} cannot be read: ${describeError(error)}`,
-        advice: `remove it: datatask rm ${name} ${job}`,
-      });
+      problems.push(`${what} cannot be read: ${describeError(error)}`);
       return undefined;
     }
   };
-  const outcome = await read("its outcome", outcomes.done.find(job));
-  const record = await read("the record of its attempts", outcomes.attempts.find(job));
+  const outcome = await read("Its outcome", readOutcome(task.task, job));
+  const record = await read("The record of its attempts", readAttempts(task.task, job));
   const retryAt = record && Date.parse(record.retryAt);
   let now = jobState(task, id);
   if (now === "ready" && retryAt !== undefined && retryAt > clock.now()) now = "retrying";
   const run = runs.find(({ attempt }) => attempt.job === job);
   const reads = await whileRunning(state, task, id);
-  const all = [...conditions(state, task, id, await askKeys(task, job)), ...reads, ...problems];
+  const all = [...conditions(state, task, id, await askKeys(task, job)), ...reads];
   const first = all.find((condition) => condition.state === "never") ??
     all.find((condition) => condition.state === "unmet");
   const texts: Record<JobState, string> = {
@@ -204,9 +201,9 @@ export async function explainJob(
     retrying: `It ${record ? describeOutcome(record.outcomes.at(-1)!) : "failed"}, and will be tried again${
       retryAt ? ` in ${formatDuration(Math.max(0, retryAt - clock.now()))}` : ""
     } (attempt ${(record?.outcomes.length ?? 0) + 1} of ${task.task.retry.attempts})`,
-    done: `It ${outcome ? describeOutcome(outcome) : "succeeded"}`,
+    done: `It ${outcome ? describeOutcome(outcome) : "counts as done"}`,
     failed: `It ${
-      outcome ? describeOutcome(outcome) : "failed"
+      outcome ? describeOutcome(outcome) : "counts as failed"
     }; see datatask logs ${name} ${job}, then datatask retry ${name} ${job}`,
     blocked: `It will not start by itself${first ? `: ${first.text}` : ""}`,
   };
@@ -219,6 +216,7 @@ export async function explainJob(
     outcome,
     attempts: record?.outcomes ?? [],
     retryAt,
+    problems,
   };
 }
 

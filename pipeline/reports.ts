@@ -60,6 +60,8 @@ export interface TaskStatus {
   }[];
   /** Why it cannot be told which jobs run, where it cannot. */
   readonly unseen: string | undefined;
+  /** Which records of attempts cannot be read, a sentence each. They count as none. */
+  readonly unread: readonly string[];
 }
 
 /** How a pipeline stands. */
@@ -104,6 +106,8 @@ export interface Explanation {
   readonly attempts: readonly Outcome[];
   /** When the next attempt may begin, in milliseconds since 1970. */
   readonly retryAt: number | undefined;
+  /** Which of its documents cannot be read, and what to do, a sentence each. */
+  readonly problems: readonly string[];
 }
 
 /** Why the jobs of a task are in the states they are in. */
@@ -140,6 +144,8 @@ export interface Trace {
       readonly repository: string;
     }[];
     readonly outcome: Outcome | undefined;
+    /** Why its outcome cannot be read, where it cannot, and what to do. */
+    readonly problem: string | undefined;
   }[];
 }
 

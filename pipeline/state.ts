@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { describeError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { Repository, SkippedNames } from "../repositories/repository.ts";
 import { itemJob } from "../tasks/item_keys.ts";
+import { readAttempts } from "../tasks/outcome_document.ts";
 import type { Task } from "../tasks/task.ts";
 import type { TaskCounts } from "./events.ts";
 import type { KeyMapContext } from "./key_map.ts";
@@ -111,7 +113,8 @@ export class PipelineState implements KeyMapContext {
   }
 
   /**
-   * For reports outside of a run: finds out which jobs wait for the time of their next attempt. A record that cannot be read counts as none.
+   * For reports outside of a run: finds out which jobs wait for the time of their next attempt. A record that cannot be read counts as none,
+   * and is told of.
    *
    * @param now The time, in milliseconds since 1970.
    */
@@ -119,8 +122,13 @@ export class PipelineState implements KeyMapContext {
     for (const state of this.tasks) {
       const waiting = difference(state.attempted.set, [state.success.set, state.failed.set, state.live.set]);
       for (const id of waiting) {
-        const record = await state.task.outcomes.attempts.find(this.keys.key(id)).catch(() => undefined);
-        if (!Array.isArray(record?.outcomes)) continue;
+        const job = this.keys.key(id);
+        const record = await readAttempts(state.task, job).catch((error) => {
+          state.unread.push(
+            `Cannot read the attempts of job "${job}"; they count as none: ${describeError(error)}`,
+          );
+        });
+        if (!record) continue;
         state.tries.set(id, record.outcomes.length);
         if (Date.parse(record.retryAt) > now) state.delayed.put(id, true);
       }

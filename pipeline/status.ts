@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { describeError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import { itemJob } from "../tasks/item_keys.ts";
+import { readOutcome } from "../tasks/outcome_document.ts";
 import { linkKey } from "../tasks/resolve.ts";
 import type { FoundRun } from "../tasks/runner.ts";
 import type { LeaseHolder } from "./events.ts";
@@ -76,6 +78,7 @@ function taskStatus(state: PipelineState, taskState: TaskState, found: readonly 
       ...(waiting !== undefined && { waiting }),
     })),
     unseen: taskState.unseen,
+    unread: taskState.unread,
   };
 }
 
@@ -111,8 +114,11 @@ export async function traceOf(state: PipelineState, job: Key): Promise<Trace> {
       const present = key !== undefined && await repository.has(key);
       links.push({ name: `${task.name}.${name}`, key, present, direction, repository: repository.name });
     }
-    const outcome = await task.outcomes.done.find(job).catch(() => undefined);
-    tasks.push({ name: task.name, state: jobState(taskState, id), links, outcome });
+    const [outcome, problem] = await readOutcome(task, job).then(
+      (outcome) => [outcome, undefined] as const,
+      (error) => [undefined, `Its outcome cannot be read: ${describeError(error)}`] as const,
+    );
+    tasks.push({ name: task.name, state: jobState(taskState, id), links, outcome, problem });
   }
   return { job, tasks };
 }

@@ -63,6 +63,8 @@ export class TaskState {
   held = false;
   /** For reports outside of a run: why it cannot be told which of its jobs run. */
   unseen: string | undefined;
+  /** For reports outside of a run: which records of attempts cannot be read, a sentence each. */
+  readonly unread: string[] = [];
   readonly #state: PipelineState;
   readonly #maps = new Map<string, KeyMap>();
   #behind: readonly TaskState[] | undefined;

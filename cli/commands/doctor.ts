@@ -3,9 +3,11 @@ import type { Pipeline } from "../../pipeline/pipeline.ts";
 import type { Check } from "../doctor/check.ts";
 import { checkClock, checkDeno, checkPermissions } from "../doctor/machine.ts";
 import { checkCoordinator, checkLeftovers, checkState } from "../doctor/state.ts";
+import { checkOutcomes } from "../doctor/outcomes.ts";
 import { checkRepositories } from "../doctor/stores.ts";
 import { describeError } from "../../core/errors.ts";
 import { counted } from "../rows.ts";
+import { runnable } from "../runnable.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { DOCTOR } from "../specs/data.ts";
 
@@ -24,6 +26,7 @@ export async function run(context: Context, flags: FlagsOf<typeof DOCTOR.flags>)
   add([opened]);
   if (opened.state === "ok") {
     add(await checkRepositories(pipeline));
+    add(await checkOutcomes(pipeline));
     add([await checkState(pipeline), await checkCoordinator(pipeline), await checkClock(pipeline)]);
     add(await checkLeftovers(pipeline));
   }
@@ -54,9 +57,11 @@ async function tryOpen(context: Context): Promise<Check> {
   }
 }
 
-function line(check: Check, { style }: Context): string {
+function line(check: Check, context: Context): string {
+  const { style } = context;
   const mark = { ok: style.green("ok  "), warn: style.yellow("warn"), fail: style.red("FAIL") }[check.state];
-  return `${mark}  ${style.bold(check.name)}: ${check.text}\n${
-    check.advice ? `      ${check.advice}\n` : ""
-  }`;
+  return runnable(
+    `${mark}  ${style.bold(check.name)}: ${check.text}\n${check.advice ? `      ${check.advice}\n` : ""}`,
+    context,
+  );
 }

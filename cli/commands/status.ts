@@ -3,10 +3,13 @@ import { formatDuration } from "../../core/duration.ts";
 import type { PipelineStatus, TaskStatus } from "../../pipeline/reports.ts";
 import { printable, type Style, widthOf } from "../ansi.ts";
 import { taskOf } from "../names.ts";
-import { amount, table } from "../rows.ts";
+import { amount, counted, table } from "../rows.ts";
 import { near } from "../near.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { STATUS } from "../specs/look.ts";
+
+/** Of how many jobs of a task it is told that their attempts cannot be read. */
+const UNREAD = 3;
 
 /** Shows the status. */
 export async function run(
@@ -63,6 +66,12 @@ export function statusLines(
     if (unseen !== undefined) {
       lines.push("", `${style.yellow("!")} Cannot tell which jobs of ${name} run: ${unseen}`);
     }
+  }
+  for (const { name, unread } of status.tasks) {
+    for (const problem of unread.slice(0, UNREAD)) {
+      lines.push("", `${style.yellow("!")} Task ${name}: ${near(problem)}`);
+    }
+    if (unread.length > UNREAD) lines.push(`  and ${counted(unread.length - UNREAD, "job")} more`);
   }
   if (links) { for (const task of status.tasks) lines.push("", ...linkLines(task, style)); }
   return lines;

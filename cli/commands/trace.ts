@@ -4,6 +4,7 @@ import type { Style } from "../ansi.ts";
 import { keyOf, similarKeys } from "../names.ts";
 import { outcomeText } from "../outcome_text.ts";
 import { near } from "../near.ts";
+import { runnable } from "../runnable.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { TRACE } from "../specs/look.ts";
 import { UsageError } from "../../core/errors.ts";
@@ -34,7 +35,10 @@ export async function run(
     traces.push(trace);
   }
   if (flags.json) context.io.out(JSON.stringify(traces, undefined, 2) + "\n");
-  else context.io.out(traces.map((trace) => traceLines(trace, context.style).join("\n")).join("\n\n") + "\n");
+  else {
+    const texts = traces.map((trace) => traceLines(trace, context.style).join("\n"));
+    context.io.out(runnable(texts.join("\n\n"), context) + "\n");
+  }
   return 0;
 }
 
@@ -50,6 +54,7 @@ function traceLines(trace: Trace, style: Style): string[] {
   for (const task of trace.tasks) {
     const outcome = task.outcome ? `  ${style.dim(outcomeText(task.outcome))}` : "";
     lines.push(`  ${task.name}  ${stateText(task.state, style)}${outcome}`);
+    if (task.problem !== undefined) lines.push(`    ${style.yellow("!")} ${near(task.problem)}`);
     for (const link of task.links) {
       const mark = link.present ? style.green("✓") : style.dim("·");
       const arrow = { in: "→", out: "←", status: " ", gate: "?" }[link.direction];

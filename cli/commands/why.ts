@@ -68,6 +68,7 @@ function jobLines(explanation: Explanation, style: Style, now: number): string[]
       stateText(explanation.state, style)
     }`,
     near(explanation.text),
+    ...explanation.problems.map((problem) => `${style.yellow("!")} ${near(problem)}`),
   ];
   if (explanation.conditions.length > 0) {
     lines.push("", style.dim("What must hold before it starts"));

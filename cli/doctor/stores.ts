@@ -25,6 +25,8 @@ interface Known {
   readonly names: string[];
   readonly repository: Repository;
   writes: boolean;
+  /** Whether anything but outcomes is kept there: these are looked at by a check of their own. */
+  values: boolean;
 }
 
 /** Looks at each repository once, whatever the number of links. */
@@ -33,9 +35,10 @@ export async function checkRepositories(pipeline: Pipeline): Promise<readonly Ch
   for (const task of pipeline.tasks.values()) {
     for (const [link, { repository, direction }] of Object.entries(task.allLinks)) {
       const id = repository.driver.identity;
-      const entry = known.get(id) ?? { names: [], repository, writes: false };
+      const entry = known.get(id) ?? { names: [], repository, writes: false, values: false };
       entry.names.push(`${task.name}.${link}`);
       entry.writes ||= direction === "out";
+      entry.values ||= direction !== "status";
       known.set(id, entry);
     }
   }
@@ -65,7 +68,7 @@ async function list(repository: Repository): Promise<Listing> {
   return { count, skipped, first };
 }
 
-async function checkOne({ names, repository, writes }: Known): Promise<Check> {
+async function checkOne({ names, repository, writes, values }: Known): Promise<Check> {
   const name = names[0]!;
   const bad = (text: string, advice: string): Check => ({ name, state: "fail", text, advice });
   let listing: Listing;
@@ -80,7 +83,7 @@ async function checkOne({ names, repository, writes }: Known): Promise<Check> {
       "link another repository, or leave readOnly out",
     );
   }
-  const damaged = await readBack(repository, listing.first);
+  const damaged = values ? await readBack(repository, listing.first) : undefined;
   if (damaged) return bad(damaged, "mend the value, or delete it with rm so that it is made again");
   const text = `${near(repository.name)}, ${counted(listing.count, "key")}${writes ? ", writable" : ""}`;
   if (listing.skipped === 0) return { name, state: "ok", text };

@@ -88,6 +88,7 @@ Deno.test("status says where a job of another process runs, and what it waits fo
       links: [],
       running,
       unseen: undefined,
+      unread: [],
     }],
   };
   const narrow = statusLines(status, styles(false), false, 40);

@@ -237,8 +237,17 @@ Deno.test("A record of attempts that cannot be read is told of, and counts as no
   assert.equal(summary.succeeded, 2);
   assert.deepEqual(
     troubles(events),
-    ["1", "2"].map((job) =>
-      `Cannot read the attempts of job "${job}" of task task; they count as none: the document is no record of attempts`
+    [
+      [
+        "1",
+        "outcomes should be a list of outcomes, one or more, and is missing; retryAt should be a time in ISO 8601, and is missing",
+      ],
+      [
+        "2",
+        'outcomes should be a list of outcomes, one or more, and is "many"; retryAt should be a time in ISO 8601, and is "soon"',
+      ],
+    ].map(([job, wrong]) =>
+      `Cannot read the attempts of job "${job}" of task task; they count as none: Cannot read "${job}" of ${task.outcomes.attempts.name}: it is no record of attempts: ${wrong}; correct or delete it`
     ),
   );
   assert.deepEqual(await keysOf(task.outcomes.attempts), []);
