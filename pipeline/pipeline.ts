@@ -713,8 +713,12 @@ export class Pipeline implements AsyncDisposable {
     options: { readonly all?: boolean } = {},
   ): Promise<T> {
     await using _open = await this.#hold(undefined, "look");
-    const current = this.#run && stateOf(this.#run);
-    if (current) return await make(current, new Map());
+    const run = this.#run;
+    const current = run && stateOf(run);
+    if (current) {
+      const { ownRuns } = await import("./own_runs.ts");
+      return await make(current, await ownRuns(run.running(), this.tasks));
+    }
     const { PipelineState } = await import("./state.ts");
     const state = new PipelineState(this.tasks.values(), {
       onTrouble: () => {},

@@ -199,6 +199,18 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     await this.#places().sweep(task, folders);
   }
 
+  /** Runs that are under way, and where. */
+  async *located(
+    task: string,
+    { signal }: { readonly signal: AbortSignal },
+  ): AsyncGenerator<FoundRun, void, void> {
+    for await (const run of this.#plan.executor.list({ task, signal })) {
+      if (run.state !== "running") continue;
+      const { attempt, since, where, waiting } = run;
+      yield { attempt, since, where, waiting };
+    }
+  }
+
   /** Runs that have not begun, or do not go on, and why. */
   async *waits(
     task: string,

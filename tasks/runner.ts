@@ -131,6 +131,8 @@ export interface Runner {
   run(attempt: Attempt, context: RunContext): Promise<Ending> | Ending;
   /** Runs of earlier coordinators, alive or ended, that were never released. */
   find?(task: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<FoundRun>;
+  /** Runs that this process has started and that are under way, for reports: nothing is taken over or given back. */
+  located?(task: string, options: { readonly signal: AbortSignal }): AsyncIterable<FoundRun>;
   /** Runs that have not begun, or do not go on, and why; all of the task where no attempt is named: nobody answers there. */
   waits?(task: string, options: { readonly signal: AbortSignal }): AsyncIterable<WaitingRun>;
   /** Takes over a run that `find` has found and sees it to its end, as `run` does. */

@@ -73,6 +73,13 @@ class ScriptRunner<W extends Work> implements Runner {
     yield* (this.#runner ?? await this.#load()).find(task, options);
   }
 
+  async *located(
+    task: string,
+    options: { readonly signal: AbortSignal },
+  ): AsyncGenerator<FoundRun, void, void> {
+    yield* (this.#runner ?? await this.#load()).located(task, options);
+  }
+
   async *waits(
     task: string,
     options: { readonly signal: AbortSignal },

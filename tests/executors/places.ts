@@ -16,24 +16,32 @@ import {
   type Task,
 } from "../../mod.ts";
 import type { ContainerTaskOptions } from "../../tasks/container.ts";
-import { docker, image, socket } from "./docker/kit.ts";
+import { containersOf, docker, image, socket } from "./docker/kit.ts";
 import * as kubernetes from "./kubernetes/cluster.ts";
-import { optionsOf } from "./kubernetes/kit.ts";
+import { optionsOf, things } from "./kubernetes/kit.ts";
 import { address, available, Place } from "./ssh/server.ts";
 
+/** How a script task is made to run at a place. */
+export interface Runs {
+  /** Makes a task that runs there. */
+  script<const L extends Links>(
+    name: string,
+    options: Omit<ProcessTaskOptions<L>, "executor">,
+  ): Task<L>;
+}
+
 /** A place, and how a script task is made to run there. */
-export interface Where {
+export interface Where extends Runs {
   /** For the names of tests. */
   readonly name: string;
   /** Whether it is there. */
   readonly there: boolean;
   /** Where the agent must listen for it. */
   readonly agent: AgentOptions;
-  /** Makes a task that runs there. */
-  script<const L extends Links>(
-    name: string,
-    options: Omit<ProcessTaskOptions<L>, "executor">,
-  ): Task<L>;
+  /** How a run there is told of to people. */
+  readonly shown: RegExp;
+  /** Names of what is left there of the runs of a pipeline with that state; what lies on a host is looked for by `everywhere`. */
+  left(state: string): Promise<readonly string[]>;
 }
 
 /** A host over SSH, whose runs lie in the folder of a place. */
@@ -42,6 +50,8 @@ export function overSsh(place: Place, options: Partial<SshExecutorOptions> = {})
     name: "over SSH",
     there: available,
     agent: {},
+    shown: new RegExp(`^pid \\d+ on ${address.host}$`),
+    left: () => Promise.resolve([]),
     script: <const L extends Links>(name: string, all: Omit<ProcessTaskOptions<L>, "executor">): Task<L> =>
       processTask(name, {
         ...all,
@@ -55,6 +65,8 @@ const inDocker: Where = {
   name: "in Docker without shared files",
   there: docker.available,
   agent: { hostname: "0.0.0.0" },
+  shown: /^container \S+$/,
+  left: (state) => containersOf(`${state}/pipeline`),
   script: <const L extends Links>(name: string, all: Omit<ProcessTaskOptions<L>, "executor">): Task<L> =>
     containerTask(
       name,
@@ -68,13 +80,15 @@ const inDocker: Where = {
 
 /** Pods of a namespace. */
 export function onKubernetes(
-  place: Pick<kubernetes.Place, "namespace">,
+  place: kubernetes.Place,
   options: KubernetesExecutorOptions = {},
 ): Where {
   return {
     name: "on Kubernetes",
     there: kubernetes.available,
     agent: { hostname: kubernetes.hostAddress },
+    shown: /^pod \S+ on \S+$/,
+    left: async () => (await things(place)).filter((name) => name.startsWith("pods/")),
     script: <const L extends Links>(name: string, all: Omit<ProcessTaskOptions<L>, "executor">): Task<L> =>
       containerTask(
         name,
@@ -88,11 +102,25 @@ export function onKubernetes(
   };
 }
 
+/**
+ * Names of what is left on this machine of the runs of a state folder.
+ *
+ * @param state The folder of the executor.
+ */
+export function leftLocally(state: string): string[] {
+  // What lies in .new is kept for other runs until the executor is closed.
+  return [...Deno.readDirSync(`${state}/runs`)].filter(({ name }) => name !== ".new").flatMap(({ name }) =>
+    [...Deno.readDirSync(`${state}/runs/${name}`)].map((entry) => `${name}/${entry.name}`)
+  );
+}
+
 /** This machine. */
 export const locally: Where = {
   name: "locally",
   there: true,
   agent: {},
+  shown: /^pid \d+$/,
+  left: (state) => Promise.resolve(leftLocally(`${state}/pipeline`)),
   script: <const L extends Links>(name: string, all: Omit<ProcessTaskOptions<L>, "executor">): Task<L> =>
     processTask(name, { ...all, executor: localExecutor() } as ProcessTaskOptions<L>),
 };

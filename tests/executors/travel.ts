@@ -23,7 +23,7 @@ import { type Random, seededRandom } from "../../core/random.ts";
 import type { AgentOptions } from "../../tasks/agent_options.ts";
 import { runAll, type Told } from "../pipeline/kit.ts";
 import { inFolder } from "../kit/folder.ts";
-import type { Where } from "./places.ts";
+import type { Runs } from "./places.ts";
 
 /** How many books there are, how long each is in bytes, and how many pages it has. */
 const BOOKS = 3;
@@ -50,7 +50,7 @@ const digest = async (bytes: Uint8Array<ArrayBuffer>): Promise<string> =>
  * @param meanwhile What happens, until the signal says that all is over.
  */
 export async function travels(
-  { script }: Where,
+  { script }: Runs,
   agent: AgentOptions,
   meanwhile: (over: AbortSignal) => Promise<void>,
 ): Promise<void> {

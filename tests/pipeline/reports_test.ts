@@ -78,7 +78,7 @@ Deno.test("status and why answer from the run while it runs", async () => {
   const run = pipeline.run();
   await until(() => run.running().length === 1);
   assert.deepEqual((await pipeline.status()).tasks[0]!.counts, { ...none, running: 1 });
-  assert.deepEqual((await pipeline.why("task", "1")).text, "It is running");
+  assert.deepEqual((await pipeline.why("task", "1")).text, `It is running (in process ${Deno.pid})`);
   release.resolve();
   await run.finished;
 });

@@ -6,16 +6,13 @@ import type { ContainerTaskOptions } from "../../../tasks/container.ts";
 import { CuttingProxy } from "../../kit/cutting_proxy.ts";
 import { freePort } from "../../kit/own_process.ts";
 import { pause } from "../../kit/waiting.ts";
-import type { Where } from "../places.ts";
+import type { Runs } from "../places.ts";
 import { random, travels } from "../travel.ts";
 import { api, docker, image, socket } from "./kit.ts";
 import { OwnEngine, programs } from "./own_engine.ts";
 
 /** Containers of an engine. */
-const containers = (image: string, options: DockerExecutorOptions): Where => ({
-  name: "in Docker",
-  there: true,
-  agent: {},
+const containers = (image: string, options: DockerExecutorOptions): Runs => ({
   script: <const L extends Links>(name: string, all: Omit<ProcessTaskOptions<L>, "executor">): Task<L> =>
     containerTask(
       name,
