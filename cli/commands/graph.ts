@@ -1,4 +1,5 @@
 /** `graph`: draws the pipeline. @module */
+import { UsageError } from "../../core/errors.ts";
 import type { PipelineGraph } from "../../pipeline/reports.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { GRAPH } from "../specs/look.ts";
@@ -14,8 +15,13 @@ const ENDINGS: readonly (readonly [RegExp, Format])[] = [
 
 /** Draws the pipeline. */
 export async function run(context: Context, flags: Flags): Promise<number> {
-  const format = flags.format ?? ENDINGS.find(([ending]) => ending.test(flags.output ?? ""))?.[1] ??
-    "mermaid";
+  if (flags.json && flags.format !== undefined && flags.format !== "json") {
+    throw new UsageError("graph takes --json or --format, and not both; leave one of them out");
+  }
+  const format = flags.json
+    ? "json"
+    : flags.format ?? ENDINGS.find(([ending]) => ending.test(flags.output ?? ""))?.[1] ??
+      "mermaid";
   const pipeline = flags.counts ? await context.look() : await context.load();
   const graph = await pipeline.graph({ counts: flags.counts });
   const text = await draw(graph, format, pipeline.name);

@@ -110,6 +110,9 @@ export const CAT = command({
 export const GRAPH = command({
   name: "graph",
   brief: "Draw the pipeline",
+  about: [
+    "As JSON: nodes (type task or repository; id, label, kind; with --counts the counts of a task or the count of a repository) and edges (from and to, ids of nodes; link, direction: in, out, status or gate; key and many where the link says so).",
+  ],
   args: [],
   flags: {
     format: {
@@ -120,10 +123,12 @@ export const GRAPH = command({
     },
     output: { kind: "text", short: "o", brief: "Write to this file", placeholder: "FILE", completes: "file" },
     counts: { kind: "boolean", short: "c", brief: "Show how many jobs and keys there are" },
+    json: JSON_FLAG,
   },
   examples: [
     ["graph -o pipeline.svg", "a picture, for light and dark pages"],
     ["graph --counts", "Mermaid text, with numbers"],
+    ["graph --json", "nodes and edges, for a program"],
     ["graph -f dot | dot -Tpng -o pipeline.png", "by way of Graphviz"],
   ],
 });

@@ -351,12 +351,41 @@ Deno.test("graph draws in four languages", async () => {
   assert.match((await cli(["graph"], it)).out, /^flowchart LR\n/);
   assert.match((await cli(["graph", "-f", "dot", "--counts"], it)).out, /^digraph "toy" \{\n/);
   assert.match((await cli(["graph", "-f", "svg", "-c"], it)).out, /^<svg /);
-  assert.ok(JSON.parse((await cli(["graph", "-f", "json"], it)).out).nodes.length > 0);
   const dir = await Deno.makeTempDir();
   const { code, err } = await cli(["graph", "-o", `${dir}/p.svg`], it);
   assert.deepEqual([code, err], [0, `Wrote ${dir}/p.svg\n`]);
   assert.match(await Deno.readTextFile(`${dir}/p.svg`), /^<svg /);
   await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("graph --json gives nodes and edges, and the same as -f json", async () => {
+  const it = await ran();
+  const { code, out, err } = await cli(["graph", "--json"], it);
+  assert.deepEqual([code, err], [0, ""]);
+  assert.equal((await cli(["graph", "-f", "json"], it)).out, out);
+  assert.equal((await cli(["graph", "--json", "-f", "json"], it)).out, out);
+  const { nodes, edges } = JSON.parse(out);
+  const words = `repository:${it.words.driver.identity}`;
+  assert.deepEqual(nodes.find(({ id }: { id: string }) => id === "task:count"), {
+    type: "task",
+    id: "task:count",
+    label: "count",
+    kind: "function",
+  });
+  assert.deepEqual(nodes.find(({ id }: { id: string }) => id === words), {
+    type: "repository",
+    id: words,
+    label: "the words",
+    kind: "blob",
+  });
+  assert.deepEqual(edges.filter(({ link }: { link: string }) => link === "words"), [
+    { from: "task:count", to: words, link: "words", direction: "out" },
+    { from: words, to: "task:report", link: "words", direction: "in" },
+  ]);
+  const counted = JSON.parse((await cli(["graph", "--json", "--counts"], it)).out).nodes;
+  const [count] = counted.filter(({ label }: { label: string }) => label === "count");
+  assert.deepEqual([count.counts.done, count.counts.failed], [1, 1]);
+  assert.equal(counted.find(({ id }: { id: string }) => id === words).count, 1);
 });
 
 Deno.test("doctor looks at everything", async () => {
@@ -447,6 +476,10 @@ Deno.test("names that are unknown are answered with what was meant, and how to l
       ],
       [["completions", "bsh"], 'There are no completions for "bsh"; did you mean "bash" or "zsh"?'],
       [["run", "--once", "--forever"], "run takes --once or --forever, and not both; leave one of them out"],
+      [
+        ["graph", "--json", "-f", "svg"],
+        "graph takes --json or --format, and not both; leave one of them out",
+      ],
       [["rum"], 'There is no command "rum"; did you mean "rm" or "run"?'],
       [["status", "-p", "other.ts"], "dt is a pipeline of its own; leave -p out"],
       [["xyzzy"], 'There is no command "xyzzy"; see all commands with "dt --help"'],

@@ -16,6 +16,7 @@ Deno.test("complete proposes commands, flags, choices, tasks, repositories and j
   assert.ok(!(await proposals("")).includes("complete"));
   assert.deepEqual(await proposals("run", "--fa"), ["--fail-fast"]);
   assert.deepEqual(await proposals("run", "--help"), ["--help"]);
+  assert.deepEqual(await proposals("graph", "--j"), ["--json"]);
   assert.deepEqual(await proposals("run", "--progress", "p"), ["plain"]);
   assert.deepEqual(await proposals("run", "-t", ""), ["count", "report"]);
   assert.deepEqual(await proposals("why", "c"), ["count"]);
