@@ -286,6 +286,25 @@ Deno.test("retry forgets failures", async () => {
   );
 });
 
+Deno.test("retry --failed forgets the failures of all tasks, or of those that are named, and the next run tries them", async () => {
+  const it = await ran();
+  await it.books.put("bad-2", "x");
+  assert.equal((await cli(["run"], it)).code, 1);
+  assert.deepEqual(JSON.parse((await cli(["retry", "--failed", "--json", "report"], it)).out), []);
+  const { code, out } = await cli(["retry", "--failed"], it);
+  assert.deepEqual([code, out], [
+    0,
+    "2 jobs will be tried again by the next run, or by the one that goes on now\n",
+  ]);
+  assert.match((await cli(["why", "count", "bad-1"], it)).out, /^count\/bad-1 is ready\n/);
+  assert.match((await cli(["run"], it)).out, /: 0 succeeded, 2 failed, 2 blocked\n/);
+  const again = JSON.parse((await cli(["retry", "--failed", "--json", "count"], it)).out);
+  assert.deepEqual(again.map(({ task, job }: { task: string; job: string }) => [task, job]).sort(), [
+    ["count", "bad-1"],
+    ["count", "bad-2"],
+  ]);
+});
+
 Deno.test("launch runs one job, refuses one that is not ready, and is forced", async () => {
   const it = toy();
   await it.books.put("emma", "a b c");

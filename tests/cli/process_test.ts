@@ -1,71 +1,6 @@
 import assert from "node:assert/strict";
 
-const ROOT = new URL("../../", import.meta.url);
-const CLI = new URL("cli.ts", ROOT).pathname;
-
-interface Ended {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs a program of Deno in a folder, as a person would. */
-function deno(cwd: string, ...args: string[]): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-lock", "--no-config", "--quiet", ...args],
-    cwd,
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-async function ended(command: Deno.Command): Promise<Ended> {
-  const { code, stdout, stderr } = await command.output();
-  return { code, out: new TextDecoder().decode(stdout), err: new TextDecoder().decode(stderr) };
-}
-
-/** A folder with a pipeline of slow jobs: `ms` is how long each takes; `"go"`: until there is a file of that name. */
-async function withPipeline(ms: number | "go", use: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.realPath(await Deno.makeTempDir());
-  await Deno.mkdir(`${dir}/in`);
-  for (const job of ["a", "b", "c"]) await Deno.writeTextFile(`${dir}/in/${job}`, job);
-  await Deno.writeTextFile(
-    `${dir}/pipeline.ts`,
-    `import { functionTask } from "${ROOT}tasks/function.ts";
-import { input, output } from "${ROOT}tasks/link.ts";
-import { FileRepository } from "${ROOT}repositories/files.ts";
-import { YamlMetadataRepository } from "${ROOT}repositories/yaml.ts";
-import { Pipeline } from "${ROOT}pipeline/pipeline.ts";
-import { main } from "${ROOT}cli/main.ts";
-const made = new FileRepository("./out");
-const copy = functionTask("copy", {
-  done: YamlMetadataRepository.files("./done"),
-  concurrency: 2,
-  links: { given: input(new FileRepository("./in")), made: output(made) },
-}, async ({ given, made, signal }) => {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = ${
-      ms === "go"
-        ? `setInterval(() => { try { Deno.statSync("go"); clearInterval(timer); resolve(); } catch { /* not yet */ } }, 5)`
-        : `setTimeout(resolve, ${ms})`
-    };
-  signal.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); });
-  await promise;
-  await made.write(await given.text());
-});
-const pipeline = new Pipeline({ tasks: [copy] });
-export default pipeline;
-if (import.meta.main) await main(pipeline);
-`,
-  );
-  try {
-    await use(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { CLI, deno, ended, started, withPipeline } from "./own_program.ts";
 
 Deno.test("cli.ts --help needs no permission", async () => {
   const { code, out, err } = await ended(deno("/", CLI, "--help"));
@@ -156,34 +91,6 @@ Deno.test("a reader that leaves early is no error", () =>
     assert.equal(new TextDecoder().decode(stderr), "");
     assert.match(new TextDecoder().decode(stdout), /^(0|141)\n$/);
   }));
-
-/** Starts a run, and waits until two jobs run. */
-async function started(dir: string) {
-  const child = deno(dir, "-A", CLI, "run", "--json").spawn();
-  const out = child.stdout.pipeThrough(new TextDecoderStream());
-  const reader = out.getReader();
-  let text = "";
-  while ((text.match(/"type":"started"/g)?.length ?? 0) < 2) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    text += value;
-  }
-  const rest = (async () => {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) text += part.value;
-    return text;
-  })();
-  const says = Promise.withResolvers<void>();
-  const err = (async () => {
-    let text = "";
-    for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
-      text += part;
-      says.resolve();
-    }
-    says.resolve();
-    return text;
-  })();
-  return { child, rest, err, says: says.promise };
-}
 
 Deno.test("Ctrl-C waits for the running jobs, starts nothing more, and ends with 130", () =>
   withPipeline("go", async (dir) => {
