@@ -16,6 +16,13 @@ import { S3Store } from "./store.ts";
 /** How many objects one request deletes. */
 const BATCH = 1000;
 
+/** An object that the store would not delete. */
+interface Refusal {
+  readonly key: Key;
+  readonly code: string | undefined;
+  readonly message: string | undefined;
+}
+
 /**
  * A repository of byte streams in a bucket of S3, or of a store that speaks like it: the value of `moby-dick` is the object
  * `<prefix>moby-dick<suffix>`.
@@ -55,20 +62,26 @@ export class S3BucketRepository extends BlobRepository {
    *
    * @param keys Of which keys.
    * @param options When to stop.
-   * @throws {RepositoryError} When some could not be removed; the others are.
+   * @throws {RepositoryError} When some were refused; the others are removed. When a request fails as a whole, those after it are not tried.
    */
   async deleteMany(keys: Iterable<Key> | AsyncIterable<Key>, options?: OperationOptions): Promise<void> {
+    const refused: Refusal[] = [];
+    let asked = 0;
     let batch: Key[] = [];
+    const flush = async (): Promise<void> => {
+      asked += batch.length;
+      refused.push(...await this.#deleteBatch(batch, options));
+      batch = [];
+    };
     for await (const key of keys) {
       batch.push(checkKey(key, "delete", this.name));
-      if (batch.length < BATCH) continue;
-      await this.#deleteBatch(batch, options);
-      batch = [];
+      if (batch.length === BATCH) await flush();
     }
-    if (batch.length > 0) await this.#deleteBatch(batch, options);
+    if (batch.length > 0) await flush();
+    if (refused.length > 0) throw this.#explain(refused, asked);
   }
 
-  async #deleteBatch(keys: readonly Key[], options: OperationOptions | undefined): Promise<void> {
+  async #deleteBatch(keys: readonly Key[], options: OperationOptions | undefined): Promise<Refusal[]> {
     const store = this.#store;
     const { Errors = [] } = await store.request(
       "delete",
@@ -83,19 +96,25 @@ export class S3BucketRepository extends BlobRepository {
           send,
         ),
     );
-    const [first] = Errors;
-    if (!first) return;
-    const key = store.nameOf(first.Key ?? "") ?? keys[0]!;
-    const cause = Object.assign(new Error(first.Message ?? first.Code ?? "refused"), {
-      name: first.Code ?? "Refused",
-      $metadata: { httpStatusCode: first.Code === "AccessDenied" ? 403 : 500 },
+    return Errors.map(({ Key = "", Code, Message }) => ({
+      key: store.nameOf(Key) ?? keys[0]!,
+      code: Code,
+      message: Message,
+    }));
+  }
+
+  #explain([first, ...others]: readonly Refusal[], asked: number): unknown {
+    const { key, code, message } = first!;
+    const cause = Object.assign(new Error(message ?? code ?? "refused"), {
+      name: code ?? "Refused",
+      $metadata: { httpStatusCode: code === "AccessDenied" ? 403 : 500 },
     });
-    const explained = store.explain(cause, "delete", key);
-    if (Errors.length === 1) throw explained;
-    throw new RepositoryError(
-      "io",
-      `${(explained as Error).message}; and so are ${Errors.length - 1} more of these ${keys.length} keys`,
-      { operation: "delete", subject: store.name, key, cause },
-    );
+    const explained = this.#store.explain(cause, "delete", key) as RepositoryError;
+    if (others.length === 0) return explained;
+    const rest = `${others.length} more of these ${asked} keys ${others.length === 1 ? "was" : "were"} refused`;
+    return new RepositoryError(explained.code, `${explained.message}; ${rest}, the others are removed`, {
+      ...explained.context,
+      cause,
+    });
   }
 }
