@@ -46,6 +46,9 @@ const DENIED: ReadonlySet<unknown> = new Set([13, 18, 8000, 8010]);
 /** Codes of a document that the server does not take: too large, against the rules of its collection, a name it refuses. */
 const REFUSED: ReadonlySet<unknown> = new Set([2, 9, 52, 54, 55, 56, 57, 121, 10334, 17280, 17419, 17420]);
 
+/** What is said of a certificate that is not trusted. */
+const CERTIFICATE = /certificate|SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|UnknownIssuer|CERT_/i;
+
 /** The code of a document that is there already. */
 export const DUPLICATE = 11000;
 
@@ -60,7 +63,7 @@ export function classifyMongo(error: unknown): ErrorCode | undefined {
   if (!(error instanceof Error)) return undefined;
   const { name, message, code, errorLabels, errorLabelSet } = error as MongoTrouble;
   const labels = [...errorLabels ?? [], ...errorLabelSet ?? []];
-  if (error instanceof Deno.errors.NotCapable) return "denied";
+  if (error instanceof Deno.errors.NotCapable || certificateTrouble(error) !== undefined) return "denied";
   const cause = (error.cause as MongoTrouble | undefined) ?? {};
   if (DENIED.has(code) || DENIED.has(cause.code)) return "denied";
   if (code === DUPLICATE) return "already-exists";
@@ -110,12 +113,26 @@ export function explainMongo(
   });
 }
 
+/** What is wrong with the certificate of a server that could not be connected to, where it is that. */
+function certificateTrouble(error: Error): string | undefined {
+  if (!/^Mongo(ServerSelection|Network)/.test(error.name)) return undefined;
+  for (let each: unknown = error; each instanceof Error; each = each.cause) {
+    const { code, message } = each as MongoTrouble;
+    if (CERTIFICATE.test(String(code ?? "")) || CERTIFICATE.test(message ?? "")) return message;
+  }
+  return undefined;
+}
+
 function reason(code: ErrorCode, error: Error): string {
   const { code: number, cause } = error as MongoTrouble;
   // The message of a refused document may hold the whole document.
   const said = error.message.split("\n")[0]!.slice(0, 300);
   if (error instanceof Deno.errors.NotCapable) {
     return `${said.split(", run again")[0]}; run with that flag, as the page on MongoDB tells`;
+  }
+  const doubt = certificateTrouble(error);
+  if (doubt !== undefined) {
+    return `the certificate of the server is not trusted (${doubt}); give the file with the certificate of its authority as tlsCAFile, in the URL or in the options of mongoClient(), and use the name that it was made for`;
   }
   if (code === "denied") {
     const wrong = number === 18 || number === 8000 || (cause as MongoTrouble | undefined)?.code === 18;

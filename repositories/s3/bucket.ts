@@ -111,7 +111,9 @@ export class S3BucketRepository extends BlobRepository {
     });
     const explained = this.#store.explain(cause, "delete", key) as RepositoryError;
     if (others.length === 0) return explained;
-    const rest = `${others.length} more of these ${asked} keys ${others.length === 1 ? "was" : "were"} refused`;
+    const rest = `${others.length} more of these ${asked} keys ${
+      others.length === 1 ? "was" : "were"
+    } refused`;
     return new RepositoryError(explained.code, `${explained.message}; ${rest}, the others are removed`, {
       ...explained.context,
       cause,

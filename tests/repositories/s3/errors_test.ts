@@ -6,7 +6,7 @@ import { createS3Client, type S3ClientOptions } from "../../../repositories/s3/c
 import { classifyS3, explainS3 } from "../../../repositories/s3/errors.ts";
 import { BUCKET, client, credentials, endpoint, place, s3Test } from "./server.ts";
 import { FaultyProxy } from "./proxy.ts";
-import { TlsFront } from "./tls.ts";
+import { TlsFront } from "../../kit/tls_front.ts";
 
 /** What a user is told when an operation fails. */
 async function told(promise: Promise<unknown>): Promise<string> {

@@ -1,5 +1,5 @@
 /**
- * A server of S3 behind TLS, with a certificate of an authority of its own.
+ * A server behind TLS, with a certificate of an authority of its own.
  *
  * @module
  */
