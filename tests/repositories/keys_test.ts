@@ -150,3 +150,42 @@ Deno.test("whether a key is there is asked of the store itself, by no layer and 
   await kept.put("p-there", "x");
   assert.equal(await unlisted(kept, BlobRepository as never).with(prefixed("p-")).has("there"), true);
 });
+
+Deno.test("a listing of several pages warns once on the console of all names that are no keys, and names a few", async (t) => {
+  const { driver } = new MemoryBlobRepository("the books");
+  const listed = (...pages: string[][]) =>
+    new BlobRepository({
+      ...driver,
+      async *keys() {
+        yield* pages;
+      },
+    });
+  const { warn } = console;
+  const warnings: unknown[][] = [];
+  const seen = async (repository: BlobRepository): Promise<string[]> => {
+    warnings.length = 0;
+    console.warn = (...words) => void warnings.push(words);
+    try {
+      return await Array.fromAsync(repository);
+    } finally {
+      console.warn = warn;
+    }
+  };
+  await t.step("several", async () => {
+    assert.deepEqual(await seen(listed(["emma", "a/b"], ["..", "é", "moby-dick"], ["-a"])), [
+      "emma",
+      "moby-dick",
+    ]);
+    assert.deepEqual(warnings, [[
+      'Skipped 4 names that are no valid keys in the books: "a/b", "..", "é", …',
+    ]]);
+  });
+  await t.step("one", async () => {
+    await seen(listed(["emma"], ["a/b"]));
+    assert.deepEqual(warnings, [['Skipped 1 name that is no valid key in the books: "a/b"']]);
+  });
+  await t.step("none", async () => {
+    await seen(listed(["emma"], ["moby-dick"]));
+    assert.deepEqual(warnings, []);
+  });
+});
