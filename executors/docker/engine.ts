@@ -6,7 +6,7 @@
 import { sleep, systemClock } from "../../core/clock.ts";
 import { concat, decodeText } from "../../core/bytes.ts";
 import { DatataskError, type ErrorCode, ExecutorError } from "../../core/errors.ts";
-import { type DialError, dockerode, type Modem } from "../../deps/dockerode.ts";
+import { type DialError, dockerModem, type Modem } from "../../deps/docker_modem.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { NodeStream } from "./logs.ts";
 
@@ -27,6 +27,9 @@ export interface EngineCall {
   readonly fresh?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** How the codes of connections begin that were given up because of the certificate of the engine. */
+const UNTRUSTED = /^(UNABLE_TO_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT_)/;
 
 /** A call that failed: the engine said no, or could not be reached. */
 export class EngineFault extends Error {
@@ -50,7 +53,12 @@ export class EngineFault extends Error {
 
   /** Whether the engine was not there to answer. */
   get away(): boolean {
-    return this.status === undefined && !this.refused;
+    return this.status === undefined && !this.refused && !this.untrusted;
+  }
+
+  /** Whether its certificate is not one that is trusted. */
+  get untrusted(): boolean {
+    return UNTRUSTED.test(this.errno ?? "");
   }
 
   /** Whether this process may not talk to it. */
@@ -92,7 +100,7 @@ export class Engine {
    */
   async call<T>(call: EngineCall): Promise<T> {
     call.signal?.throwIfAborted();
-    const modem = call.fresh ? await this.#freshModem() : this.#modem ??= dockerode(this.#endpoint.options);
+    const modem = call.fresh ? await this.#freshModem() : this.#modem ??= dockerModem(this.#endpoint.options);
     const { method, path, query, body, file, login, stream, signal } = call;
     const answer = await new Promise<NodeStream>((resolve, reject) => {
       try {
@@ -125,7 +133,7 @@ export class Engine {
   async #freshModem(): Promise<Modem> {
     const { options } = this.#endpoint;
     const { Agent } = options.protocol === "https" ? await import("node:https") : await import("node:http");
-    return this.#fresh ??= dockerode({ ...options, agent: new Agent({ keepAlive: false }) });
+    return this.#fresh ??= dockerModem({ ...options, agent: new Agent({ keepAlive: false }) });
   }
 
   /**
@@ -175,6 +183,13 @@ export class Engine {
     const context = { operation: action.split(" ")[0]!, cause: error };
     if (error.refused) {
       return new ExecutorError("denied", `Cannot ${action}: ${this.#refusal(error)}`, context);
+    }
+    if (error.untrusted) {
+      return new ExecutorError(
+        "denied",
+        `Cannot ${action}: the certificate of the Docker Engine at ${this.where} is not trusted (${error.message}); see that it is for that address, and that ca.pem in DOCKER_CERT_PATH, or the option tls.ca, holds the authority that has signed it`,
+        context,
+      );
     }
     if (error.away) {
       const what = error.errno === "ENOENT" && this.#endpoint.options.socketPath !== undefined

@@ -197,8 +197,8 @@ rest("over SSH", ssh, [
 const contained = (
   options: Partial<Parameters<typeof dockerExecutor>[0]>,
   more: { readonly image?: string; readonly quota?: { readonly memory: string } } = {},
-): Case["task"] =>
-(name, texts) =>
+) =>
+(name: string, texts: MemoryBlobRepository): Task =>
   containerTask(name, {
     done: outcomes(`${name}-done`),
     links: { texts: input(texts) },
@@ -208,6 +208,21 @@ const contained = (
     script,
     ...more,
   });
+
+/** A container task whose image is not in the registry that its name says. */
+const withoutImage: Case["task"] = (name, texts, stack) => {
+  const registry = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    ({ url }) =>
+      new URL(url).pathname === "/v2/"
+        ? Response.json({})
+        : Response.json({ errors: [{ code: "MANIFEST_UNKNOWN", message: "manifest unknown" }] }, {
+          status: 404,
+        }),
+  );
+  stack.defer(() => registry.shutdown());
+  return contained({}, { image: `127.0.0.1:${registry.addr.port}/none:1` })(name, texts);
+};
 
 rest("in containers", docker.available, [
   {
@@ -227,6 +242,12 @@ rest("in containers", docker.available, [
     fate: "failed",
     says: /memory/,
     task: contained({ capacity: { memory: "64Ti" } }, { quota: { memory: "32Ti" } }),
+  },
+  {
+    name: "an image that its registry does not have",
+    fate: "failed",
+    says: /the image 127\.0\.0\.1:\d+\/none:1 does not exist \(.*\); check its name and tag/,
+    task: withoutImage,
   },
 ]);
 

@@ -38,6 +38,18 @@ async function run(
 const said = async (executor: Executor<ContainerWork>): Promise<string> =>
   await new Response(await executor.logs(attempt)).text();
 
+/** Runs a script, and forgets it: its exit code, and what it said. */
+async function exit(
+  executor: Executor<ContainerWork>,
+  script: string,
+  extra: Partial<ContainerWork>,
+): Promise<readonly [number | undefined, string]> {
+  const status = await run(executor, script, extra);
+  const log = await said(executor);
+  await executor.forget(attempt);
+  return [status.state === "finished" ? status.exitCode : undefined, log];
+}
+
 test(
   "never shows containers of another state folder, whatever their tasks are called",
   async ({ executor }, stack) => {
@@ -196,6 +208,37 @@ test("says what is wrong with work that cannot start, and leaves nothing", async
   await add(start({ network: "no-such-net" }), /no-such-net/);
   assert.equal(cases.length, 9);
   assert.deepEqual(await containersOf(state), []);
+});
+
+test("gives the rights of the machine to those alone that ask for them", async ({ executor }) => {
+  const script = "mkdir /m && mount -t tmpfs none /m && grep -c ' /m tmpfs ' /proc/mounts";
+  const [code, log] = await exit(executor, script, {});
+  assert.notEqual(code, 0);
+  assert.match(log, /permission denied|Operation not permitted/i);
+  try {
+    assert.deepEqual(await exit(executor, script, { privileged: true }), [0, "1\n"]);
+  } catch (error) {
+    // An engine that has not all rights itself cannot give them, and says so.
+    assert.match(
+      (error as Error).message,
+      /Cannot start t\/one on docker: .*unable to apply caps: operation not permitted/,
+    );
+  }
+});
+
+test("mounts a volume by its name, which keeps what is in it", async ({ executor }, stack) => {
+  const source = `datatask-test-${crypto.randomUUID().slice(0, 8)}`;
+  stack.defer(() => api("DELETE", `/volumes/${source}`, { force: "1" }));
+  const mount = { source, target: "/kept" };
+  assert.deepEqual(
+    await exit(executor, "echo kept >/kept/file", { mounts: [mount] }),
+    [0, ""],
+  );
+  const again = await exit(executor, "cat /kept/file; echo no >/kept/file", {
+    mounts: [{ ...mount, readOnly: true }],
+  });
+  assert.equal(again[0], 1);
+  assert.match(again[1], /^kept\n.*Read-only file system/s);
 });
 
 Deno.test("dockerExecutor says that no engine is there", async () => {

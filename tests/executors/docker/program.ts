@@ -1,8 +1,8 @@
-/** Runs one script on the engine at the socket that is its first argument; its state goes into the folder that is the second. */
+/** Runs one script on the engine at the socket that is its first argument, or on the one that its environment names when that is empty; its state goes into the folder that is the second. */
 import { dockerExecutor } from "../../../executors/docker/mod.ts";
 
 const [socket, state, image] = Deno.args as [string, string, string];
-const executor = dockerExecutor({ socket });
+const executor = dockerExecutor(socket === "" ? {} : { socket });
 await executor.open({ state });
 const attempt = { task: "t", job: "one", replica: 0, attempt: 1 };
 const work = {

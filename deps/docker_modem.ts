@@ -1,13 +1,13 @@
 /**
- * The client of the Docker Engine, from dockerode: the one place that names it. What is used of it is said here, so that its many types
- * are nobody's business.
+ * The client of the Docker Engine: that part of dockerode which makes calls, and the one place that names it. What is used of it is said here, so that
+ * its many types are nobody's business.
  *
  * @module
  */
-import Dockerode from "npm:dockerode@^5.0.0";
+import DockerModem from "npm:docker-modem@^5.0.7";
 
-/** Where an engine is, as dockerode takes it. */
-export interface DockerodeOptions {
+/** Where an engine is, as it takes it. */
+export interface DockerModemOptions {
   readonly socketPath?: string;
   readonly host?: string;
   readonly port?: number;
@@ -19,7 +19,7 @@ export interface DockerodeOptions {
   readonly agent?: unknown;
 }
 
-/** One call of the API, as dockerode takes it. */
+/** One call of the API, as it takes it. */
 export interface DialOptions {
   readonly path: string;
   readonly method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
@@ -39,7 +39,7 @@ export interface DialError extends Error {
   readonly json?: { readonly message?: string } | null;
 }
 
-/** The part of dockerode that makes calls. */
+/** What makes calls. */
 export interface Modem {
   /** Makes a call. */
   dial(call: DialOptions, done: (error: DialError | null, answer: unknown) => void): void;
@@ -48,10 +48,12 @@ export interface Modem {
 /**
  * Makes a client. It connects when it is used.
  *
- * @param options Where the engine is.
+ * @param options Where the engine is. Nothing else counts: its own constructor would mix in what the environment says, and fail on certificates that
+ * are not there.
  * @returns What makes calls.
  */
-export function dockerode(options: DockerodeOptions): Modem {
-  return new (Dockerode as unknown as new (options: DockerodeOptions) => { readonly modem: Modem })(options)
-    .modem;
+export function dockerModem(options: DockerModemOptions): Modem {
+  const { prototype } = DockerModem as unknown as { readonly prototype: Modem };
+  const plain = { headers: {}, pathPrefix: "/", protocol: "http" };
+  return Object.assign(Object.create(prototype) as Modem, plain, options);
 }
