@@ -63,7 +63,8 @@ export class Link {
   async #connect(): Promise<Host> {
     const { connectMs = 20_000, keepaliveMs = 15_000, proxyJump } = this.#options;
     const options: ConnectOptions = { name: this.name, connectMs, keepaliveMs, signal: this.#closed.signal };
-    const through = proxyJump && await connect(proxyJump, options);
+    const through = proxyJump &&
+      await connect(proxyJump, { ...options, name: `${this.name}, whose proxyJump it is` });
     try {
       const sock = through && await forward(through, this.#options, options);
       const connection = await connect(this.#options, options, sock);

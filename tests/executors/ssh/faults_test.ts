@@ -72,6 +72,18 @@ refusalTest(
   () => ({ hostKey: "SHA256:nope" }),
 );
 refusalTest(
+  "a host behind another that has another key than the pinned one, and does not blame the one on the way",
+  "denied",
+  /^Cannot connect to \S+@127\.0\.0\.1:\d+ for executor ssh \S+: its key is \S+ SHA256:\S+ and not SHA256:nope as hostKey says/,
+  () => ({ hostKey: "SHA256:nope", proxyJump: address }),
+);
+refusalTest(
+  "a host on the way there with another key than the pinned one, and says which it is",
+  "denied",
+  /^Cannot connect to \S+@localhost:\d+ for executor ssh \S+, whose proxyJump it is: its key is \S+ SHA256:\S+ and not SHA256:nope as hostKey says; it is another host/,
+  () => ({ proxyJump: { ...address, host: "localhost", hostKey: "SHA256:nope" } }),
+);
+refusalTest(
   "to go on with a wrong key",
   "denied",
   /the server accepts none of the keys or passwords offered .*; check user and identity, and the authorized_keys there$/,
