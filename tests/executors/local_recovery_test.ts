@@ -341,9 +341,9 @@ Deno.test("localExecutor() lets its coordinator leave while runs go on", async (
 
 Deno.test("localExecutor() gives runs the environment it is told to", async () => {
   await using bench = new Bench();
-  Deno.env.set("DATATASK_TEST_SECRET", "yes");
+  Deno.env.set("DATATASK_TEST_LOCAL", "yes");
   try {
-    const script = 'echo "${DATATASK_TEST_SECRET-no} ${MINE-no} ${PATH:+path}"';
+    const script = 'echo "${DATATASK_TEST_LOCAL-no} ${MINE-no} ${PATH:+path}"';
     for (
       const [environment, expected] of [
         ["inherit", "yes no path\n"],
@@ -360,7 +360,7 @@ Deno.test("localExecutor() gives runs the environment it is told to", async () =
       await executor.close();
     }
   } finally {
-    Deno.env.delete("DATATASK_TEST_SECRET");
+    Deno.env.delete("DATATASK_TEST_LOCAL");
   }
 });
 
