@@ -117,17 +117,21 @@ export interface AgentServer {
 export interface Reach {
   /**
    * A folder for the values of a run, as the run sees it: absolute, writable for the run, its own, and gone once the run is forgotten.
-   * It need not be there before the run starts: the work makes it.
+   * It need not be there before the run starts: the work makes it. `quota` is what the run will be started with.
    */
-  folder(attempt: Attempt, options?: CallOptions): Promise<string>;
+  folder(attempt: Attempt, options?: CallOptions & { readonly quota?: Quota | undefined }): Promise<string>;
   /**
    * The address under which runs find a server of this machine: `http://…`, without a slash at the end; or `file:///…`, a file where the
    * run finds the address at any time, for addresses that may change. Throws with code `unavailable` when they cannot: no attempt is used up by
-   * how a place is set up. `network` is the one that the run is on, where its work says so.
+   * how a place is set up. `network` is the one that the run is on, where its work says so; `attempt` is the run, whose folder was asked for
+   * before.
    */
   address(
     server: AgentServer,
-    options?: CallOptions & { readonly network?: string | undefined },
+    options?: CallOptions & {
+      readonly network?: string | undefined;
+      readonly attempt?: Attempt | undefined;
+    },
   ): Promise<string>;
 }
 

@@ -3,10 +3,13 @@
  *
  * @module
  */
-import { send, sessionMembers } from "./process_identity.ts";
+import { hasBegun, send, sessionMembers } from "./process_identity.ts";
 
 /** How often force looks for processes that were born meanwhile, before the watching shell goes too. */
 const ROUNDS = 20;
+
+/** How long a run may take to begin before it is asked to end, in milliseconds. */
+const BEGIN_MS = 1000;
 
 /** A run to be ended. */
 export interface Ending {
@@ -29,6 +32,10 @@ export interface Ending {
  */
 export async function endSession(run: Ending): Promise<void> {
   if (run.graceMs > 0) {
+    const begin = performance.now();
+    while (!run.over() && !await hasBegun(run.session) && performance.now() - begin < BEGIN_MS) {
+      if (await run.within(2)) return;
+    }
     const apart = (await sessionMembers(run.session)).filter((row) => row.group !== run.session);
     if (run.over()) return;
     // A stopped process sees the signal once it goes on.

@@ -137,6 +137,25 @@ export async function sessionMembers(session: number): Promise<readonly ProcessR
 }
 
 /**
+ * Whether the watching shell of a session has a child that is a program of its own. One that was only just forked still catches the signals
+ * that the shell catches, and would not hear them.
+ *
+ * @param session The pid of the shell.
+ * @returns Whether it has; `true` where the platform does not tell.
+ */
+export async function hasBegun(session: number): Promise<boolean> {
+  const caught = caughtBy(session);
+  if (caught === undefined) return true;
+  const members = await sessionMembers(session);
+  return members.length > 0 && members.every(({ pid }) => caughtBy(pid) !== caught);
+}
+
+/** The signals that a process catches. */
+function caughtBy(pid: number): string | undefined {
+  return /^SigCgt:\s*(\S+)$/m.exec(tryRead(`/proc/${pid}/status`) ?? "")?.[1];
+}
+
+/**
  * Whether what lives in a session was started under a watching shell that is gone. A pid is not given out while a session goes by it, so
  * one member that bears the shell's name in its environment vouches for all.
  *

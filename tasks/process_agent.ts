@@ -128,13 +128,14 @@ export class AgentAccess {
    *
    * @param attempt Which.
    * @param slots Its values, and standard streams that travel with them.
-   * @param signal When to stop.
+   * @param context Of the run.
    * @returns Where everything lies.
    */
-  async places(attempt: Attempt, slots: readonly Slot[], signal: AbortSignal): Promise<AgentPlaces> {
+  async places(attempt: Attempt, slots: readonly Slot[], context: RunContext): Promise<AgentPlaces> {
+    const { signal, quota } = context;
     const { executor, documents, links } = this.#plan;
     const folder = executor.reach
-      ? await executor.reach.folder(attempt, { signal })
+      ? await executor.reach.folder(attempt, { signal, quota })
       : this.#delivery.folder(attempt);
     const values = this.far
       ? slots.map((slot, i): Placed => {
@@ -213,7 +214,7 @@ export class AgentAccess {
     this.#admissions.set(formatAttempt(attempt), admission);
     const { reach } = this.#plan.executor;
     const { server } = admission;
-    const address = await reach?.address(server, { signal: context.signal, network });
+    const address = await reach?.address(server, { signal: context.signal, network, attempt });
     return { ...admission, address: address ?? server.url ?? `http://127.0.0.1:${server.port}` };
   }
 

@@ -289,7 +289,9 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     let outputs = near.outputs;
     try {
       const streams = access.carries ? slots.filter((slot) => this.#isStream(slot)) : [];
-      const places = access.needed ? await access.places(attempt, [...bound, ...streams], signal) : undefined;
+      const places = access.needed
+        ? await access.places(attempt, [...bound, ...streams], context)
+        : undefined;
       outputs = [...near.outputs, ...places?.outputs ?? []];
       const { job, task, replica } = attempt;
       const { placed } = near;

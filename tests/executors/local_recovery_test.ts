@@ -386,3 +386,18 @@ Deno.test("localExecutor() has the cores of this machine, or what it is told", (
     /Cannot read capacity of executor box: cpu "many"/,
   );
 });
+
+Deno.test("localExecutor() is heard by a run that has only just begun when it asks it to end", async () => {
+  await using bench = new Bench();
+  const executor = await bench.executor();
+  const ends = new Map<unknown, number>();
+  for (let n = 0; n < 60; n++) {
+    await start(executor, "sleep 60");
+    await executor.stop(attempt, { graceMs: 5000 });
+    const status = await executor.wait(attempt);
+    const end = status.state === "finished" ? status.signal : status.state;
+    ends.set(end, (ends.get(end) ?? 0) + 1);
+    await executor.forget(attempt);
+  }
+  assert.deepEqual([...ends], [["SIGTERM", 60]]);
+});

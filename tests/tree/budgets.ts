@@ -43,6 +43,7 @@ export const START_BUDGETS: Readonly<Record<string, number>> = {
   "./testing": 7,
   "./s3": 13,
   "./mongodb": 14,
+  "./group": 3,
   "./ssh": 9,
   "./docker": 14,
   "./kubernetes": 5,

@@ -1,0 +1,6 @@
+/**
+ * Several executors as one, such as the hosts of a pool.
+ *
+ * @module
+ */
+export { executorGroup, type ExecutorGroupOptions } from "./group.ts";

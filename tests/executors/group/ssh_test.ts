@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { executorGroup } from "../../../executors/group/mod.ts";
+import {
+  input,
+  MemoryBlobRepository,
+  MemoryMetadataRepository,
+  output,
+  Pipeline,
+  processTask,
+  sh,
+} from "../../../mod.ts";
+import { freePort } from "../../kit/own_process.ts";
+import { runAll } from "../../pipeline/kit.ts";
+import { Place, sshTest } from "../ssh/server.ts";
+
+const JOBS = 8;
+
+/** A pipeline whose scripts run on two hosts, and write on which; the second one can be made one that nobody answers for. */
+async function twoHosts(stack: AsyncDisposableStack, second: { port?: number } = {}) {
+  const [left, right] = [new Place(stack), new Place(stack)];
+  const hosts = [
+    left.executor({ name: "left", capacity: { cpu: 2 }, environment: { HOST: "left" } }),
+    right.executor({ name: "right", capacity: { cpu: 2 }, environment: { HOST: "right" }, ...second }),
+  ];
+  const books = new MemoryBlobRepository("books");
+  const copies = new MemoryBlobRepository("copies");
+  const copy = processTask("copy", {
+    done: new MemoryMetadataRepository("done"),
+    executor: executorGroup({ name: "hosts", executors: hosts }),
+    quota: { cpu: 1 },
+    links: { books: input(books), copies: output(copies) },
+    script: ({ books, copies }) => sh`{ cat ${books}; echo " $HOST"; } > ${copies}; sleep 0.1`,
+  });
+  for (let n = 0; n < JOBS; n++) await books.put(`job-${n}`, `text ${n}`);
+  const pipeline = new Pipeline({ tasks: [copy], state: left.state });
+  const texts = () => Promise.all(Array.from({ length: JOBS }, (_, n) => copies.text(`job-${n}`)));
+  return { pipeline, texts, places: [left, right] };
+}
+
+sshTest("executorGroup() shares jobs among hosts, each with its own way to the agent", async (stack) => {
+  const { pipeline, texts, places } = await twoHosts(stack);
+  const { summary, events } = await runAll(pipeline);
+  assert.deepEqual([summary.succeeded, summary.failed], [JOBS, 0], JSON.stringify(events));
+  const hosts = (await texts()).map((text, n) => {
+    assert(text.startsWith(`text ${n} `), text);
+    return text.trim().split(" ").at(-1)!;
+  });
+  assert.deepEqual([...new Set(hosts)].sort(), ["left", "right"]);
+  for (const place of places) assert.deepEqual(place.leftovers(), []);
+});
+
+sshTest("executorGroup() goes on without a host that nobody answers for", async (stack) => {
+  const { pipeline, texts } = await twoHosts(stack, { port: freePort() });
+  const { summary, events } = await runAll(pipeline);
+  assert.deepEqual([summary.succeeded, summary.failed], [JOBS, 0], JSON.stringify(events));
+  for (const text of await texts()) assert.match(text, / left\n$/);
+});
