@@ -4,11 +4,15 @@ import { alive } from "../kit/waiting.ts";
 
 const CHILD = import.meta.resolve("./worker_pool_child.ts");
 
-function coordinator(flags: readonly string[], args: readonly string[]): Deno.ChildProcess {
+function coordinator(
+  flags: readonly string[],
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", ...flags, CHILD, ...args],
     stdout: "piped",
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   }).spawn();
 }
 
@@ -46,6 +50,8 @@ Deno.test("Threads run bodies with permissions of their own, where Deno allows i
     "exit 3",
     "reject",
     `read ${secret}`,
+    "net http://127.0.0.1:65530/",
+    "run true",
     "say",
     "forget",
     "echo after",
@@ -63,6 +69,8 @@ Deno.test("Threads run bodies with permissions of their own, where Deno allows i
     "The worker left with code 3 before the body had returned; a body returns or throws, and does not call Deno.exit()",
     "nobody waits for me",
     `Requires read access to "${secret}"; to allow it, add permissions: { read: ["${secret}"] } to task acts`,
+    `Requires net access to "127.0.0.1:65530"; to allow it, add permissions: { net: ["127.0.0.1:65530"] } to task acts`,
+    `Requires run access to "true"; to allow it, add permissions: { run: ["true"] } to task acts`,
     "said",
     "forgotten",
     "after",
@@ -73,4 +81,28 @@ Deno.test("Threads run bodies with permissions of their own, where Deno allows i
     "by error",
   ]);
   await Deno.remove(secret);
+});
+
+/** The threads of a coordinator that runs acts, and how these ended. */
+async function threads(acts: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const child = coordinator(["--unstable-worker-options"], ["worker", ...acts], env);
+  const lines = await Array.fromAsync(told(child));
+  assert((await child.status).success);
+  return {
+    pid: child.pid,
+    places: lines.flatMap(({ where }) => where ?? []),
+    ends: lines.filter(({ reason }) => reason).map(({ reason, text }) => text ?? reason),
+  };
+}
+
+Deno.test("A thread is not used again when it has had its number of jobs", async () => {
+  const { pid, places, ends } = await threads(["pid", "pid", "pid", "pid", "pid"], { RECYCLE_JOBS: "2" });
+  assert.deepEqual(ends, [`${pid} 1`, `${pid} 2`, `${pid} 1`, `${pid} 2`, `${pid} 1`]);
+  assert.deepEqual(places, ["thread 1", "thread 1", "thread 2", "thread 2", "thread 3"]);
+});
+
+Deno.test("The job of a thread that never comes back is over when it is cancelled, and others go on in another", async () => {
+  const { places, ends } = await threads(["echo before", "loop", "echo after"]);
+  assert.deepEqual(ends, ["before", "cancelled", "after"]);
+  assert.deepEqual(places, ["thread 1", "thread 1", "thread 2"]);
 });
