@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { dockerModem } from "../deps/docker_modem.ts";
+import { dockerode } from "../deps/dockerode.ts";
 import { dockerExecutor } from "../executors/docker/mod.ts";
 import { MemoryMetadataRepository } from "../repositories/memory.ts";
 import { containerTask } from "../tasks/container.ts";
@@ -32,7 +32,7 @@ const task = containerTask("bench", {
 });
 await task.runner.open!({ state: `${state}/task` });
 
-const modem = dockerModem({ socketPath: socket });
+const modem = dockerode({ socketPath: socket });
 function api<T>(method: "POST" | "DELETE", path: string, body: unknown = {}): Promise<T> {
   const statusCodes = { 200: true, 201: true, 204: true };
   return new Promise((resolve, reject) =>

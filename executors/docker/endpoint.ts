@@ -4,7 +4,7 @@
  * @module
  */
 import { ExecutorError } from "../../core/errors.ts";
-import type { DockerModemOptions } from "../../deps/docker_modem.ts";
+import type { DockerodeOptions } from "../../deps/dockerode.ts";
 
 /** How to find an engine. What is not given is looked for where the `docker` command looks. */
 export interface EndpointOptions {
@@ -23,7 +23,7 @@ export interface Endpoint {
   /** For people: `unix:///var/run/docker.sock`. */
   readonly url: string;
   /** For the client. */
-  readonly options: DockerModemOptions;
+  readonly options: DockerodeOptions;
   /** Whether it is on this machine. */
   readonly local: boolean;
 }

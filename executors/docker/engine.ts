@@ -6,7 +6,7 @@
 import { sleep, systemClock } from "../../core/clock.ts";
 import { concat, decodeText } from "../../core/bytes.ts";
 import { DatataskError, type ErrorCode, ExecutorError } from "../../core/errors.ts";
-import { type DialError, dockerModem, type Modem } from "../../deps/docker_modem.ts";
+import { type DialError, dockerode, type Modem } from "../../deps/dockerode.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { NodeStream } from "./logs.ts";
 
@@ -100,7 +100,7 @@ export class Engine {
    */
   async call<T>(call: EngineCall): Promise<T> {
     call.signal?.throwIfAborted();
-    const modem = call.fresh ? await this.#freshModem() : this.#modem ??= dockerModem(this.#endpoint.options);
+    const modem = call.fresh ? await this.#freshModem() : this.#modem ??= dockerode(this.#endpoint.options);
     const { method, path, query, body, file, login, stream, signal } = call;
     const answer = await new Promise<NodeStream>((resolve, reject) => {
       try {
@@ -133,7 +133,7 @@ export class Engine {
   async #freshModem(): Promise<Modem> {
     const { options } = this.#endpoint;
     const { Agent } = options.protocol === "https" ? await import("node:https") : await import("node:http");
-    return this.#fresh ??= dockerModem({ ...options, agent: new Agent({ keepAlive: false }) });
+    return this.#fresh ??= dockerode({ ...options, agent: new Agent({ keepAlive: false }) });
   }
 
   /**

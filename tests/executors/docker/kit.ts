@@ -2,7 +2,7 @@
 import type { ContainerWork } from "../../../executors/container_work.ts";
 import { dockerExecutor, type DockerExecutorOptions } from "../../../executors/docker/mod.ts";
 import type { Executor } from "../../../executors/executor.ts";
-import { dockerModem } from "../../../deps/docker_modem.ts";
+import { dockerode } from "../../../deps/dockerode.ts";
 import { needs } from "../../../testing/needs.ts";
 
 export const docker = needs("docker", ["DOCKER_SOCKET", "TEST_IMAGE"]);
@@ -18,7 +18,7 @@ export function api<T>(
   at = socket,
 ): Promise<T> {
   return new Promise((resolve, reject) =>
-    dockerModem({ socketPath: at }).dial({
+    dockerode({ socketPath: at }).dial({
       method,
       path: `${path}?`,
       options: { _query: query, _body: body },

@@ -1,13 +1,14 @@
 /**
- * The client of the Docker Engine: that part of dockerode which makes calls, and the one place that names it. What is used of it is said here, so that
- * its many types are nobody's business.
+ * The client of the Docker Engine, from dockerode: the one place that names it. What is used of it is said here, so that its many types
+ * are nobody's business.
  *
  * @module
  */
 import DockerModem from "npm:docker-modem@^5.0.7";
+import Dockerode from "npm:dockerode@^5.0.0";
 
-/** Where an engine is, as it takes it. */
-export interface DockerModemOptions {
+/** Where an engine is, as dockerode takes it. */
+export interface DockerodeOptions {
   readonly socketPath?: string;
   readonly host?: string;
   readonly port?: number;
@@ -19,7 +20,7 @@ export interface DockerModemOptions {
   readonly agent?: unknown;
 }
 
-/** One call of the API, as it takes it. */
+/** One call of the API, as dockerode takes it. */
 export interface DialOptions {
   readonly path: string;
   readonly method: "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
@@ -39,7 +40,7 @@ export interface DialError extends Error {
   readonly json?: { readonly message?: string } | null;
 }
 
-/** What makes calls. */
+/** The part of dockerode that makes calls. */
 export interface Modem {
   /** Makes a call. */
   dial(call: DialOptions, done: (error: DialError | null, answer: unknown) => void): void;
@@ -48,12 +49,14 @@ export interface Modem {
 /**
  * Makes a client. It connects when it is used.
  *
- * @param options Where the engine is. Nothing else counts: its own constructor would mix in what the environment says, and fail on certificates that
- * are not there.
+ * @param options Where the engine is. Nothing else counts: a modem that dockerode makes by itself mixes in what the environment says, and fails on
+ * certificates that are not there.
  * @returns What makes calls.
  */
-export function dockerModem(options: DockerModemOptions): Modem {
+export function dockerode(options: DockerodeOptions): Modem {
   const { prototype } = DockerModem as unknown as { readonly prototype: Modem };
   const plain = { headers: {}, pathPrefix: "/", protocol: "http" };
-  return Object.assign(Object.create(prototype) as Modem, plain, options);
+  const modem = Object.assign(Object.create(prototype) as Modem, plain, options);
+  type Client = new (options: { readonly modem: Modem }) => { readonly modem: Modem };
+  return new (Dockerode as unknown as Client)({ modem }).modem;
 }
