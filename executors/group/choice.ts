@@ -12,7 +12,7 @@ import type { Member } from "./member.ts";
 import type { Places } from "./places.ts";
 
 /** How long a place is kept for a run that is not started yet, in milliseconds. */
-const RESERVED_MS = 60_000;
+const RESERVED_MS = 600_000;
 
 /** How often it is looked at whether a member is back, while nothing has room, in milliseconds. */
 const AGAIN_MS = 1000;
