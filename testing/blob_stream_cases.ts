@@ -29,8 +29,14 @@ function breaking(
 /** How far apart the bytes of a huge value are that are not zero. */
 const SPARSE = 2 ** 20;
 
-/** By how much memory may grow while a huge value passes, in bytes. */
-const HUGE_MEMORY = 512 * 2 ** 20;
+/** The memory of this test file, in bytes: others that run beside it in the same process, with huge values too, are not counted. */
+function memory(): number {
+  const { heapTotal, external } = Deno.memoryUsage();
+  return heapTotal + external;
+}
+
+/** By how much memory may grow while a huge value passes, as a part of it; what waits to be collected counts. */
+const HUGE_MEMORY = 0.7;
 
 /** A value that is zero but for one byte in each MiB, which tells where it is. */
 function sparse(size: number, onChunk: () => void): ReadableStream<Bytes> {
@@ -184,9 +190,9 @@ export const blobStreamCases: SuiteCases<BlobDriver> = {
   },
   "write: takes a huge value, gives it back, and holds little of it": async ({ driver, huge }) => {
     if (huge === undefined) return;
-    const before = Deno.memoryUsage().rss;
+    const before = memory();
     let peak = 0;
-    const look = (): void => void (peak = Math.max(peak, Deno.memoryUsage().rss));
+    const look = (): void => void (peak = Math.max(peak, memory()));
     await driver.write("huge", sparse(huge, look));
     const told = (await driver.info?.("huge"))?.size;
     if (told !== undefined) assert.equal(told, huge);
@@ -200,7 +206,7 @@ export const blobStreamCases: SuiteCases<BlobDriver> = {
       look();
     }
     assert.equal(read, huge);
-    assert(peak - before < HUGE_MEMORY, `memory grew by ${Math.round((peak - before) / 2 ** 20)} MiB`);
+    assert(peak - before < HUGE_MEMORY * huge, `memory grew by ${Math.round((peak - before) / 2 ** 20)} MiB`);
     await driver.delete("huge");
   },
   "holds many streams open at once": async ({ driver, writer }) => {
