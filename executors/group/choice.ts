@@ -75,7 +75,10 @@ export class Choice<W extends Work> {
     const run = formatAttempt(attempt);
     const kept = await places.get(attempt);
     const owner = kept && members.find(({ executor }) => executor.name === kept.executor);
-    if (owner) return owner;
+    if (owner) {
+      owner.take(run, quota);
+      return owner;
+    }
     for (;;) {
       signal?.throwIfAborted();
       this.#expire();
@@ -91,7 +94,7 @@ export class Choice<W extends Work> {
       const again = new AbortController();
       const either = signal ? AbortSignal.any([signal, again.signal]) : again.signal;
       try {
-        await Promise.race([unless(signal, room), sleep(this.#clock, AGAIN_MS, either)]);
+        await Promise.race([unless(either, room), sleep(this.#clock, AGAIN_MS, either)]);
       } finally {
         again.abort();
       }

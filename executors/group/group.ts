@@ -142,19 +142,26 @@ class ExecutorGroup<W extends Work> implements Executor<W> {
     const members = this.#executors.map((executor) =>
       new Member(executor, `${own}/${encodeURIComponent(executor.name)}`, this.#clock)
     );
-    await Promise.all(members.map((member) => member.open(signal)));
-    const fault = members.find((member) => member.fault !== undefined)?.fault;
-    const none = members.every((member) => !member.opened) ? members[0]!.away : undefined;
-    if (fault !== undefined || none !== undefined) {
+    try {
+      await this.#openAll(members, signal);
+      for (const member of members) await this.#takeUp(member, places, signal);
+      return { members, places };
+    } catch (error) {
       await Promise.all(members.map((member) => member.close()));
-      throw fault ?? new ExecutorError(
-        "unavailable",
-        `Cannot open executor ${this.name}: none of its members answers; ${none}`,
-        { operation: "open", subject: this.name, retry: "later" },
-      );
+      throw error;
     }
-    for (const member of members) await this.#takeUp(member, places, signal);
-    return { members, places };
+  }
+
+  async #openAll(members: readonly Member<W>[], signal: AbortSignal | undefined): Promise<void> {
+    const opened = await Promise.all(members.map((member) => member.open(signal)));
+    const faulty = members.find((member) => member.fault !== undefined);
+    if (faulty) throw faulty.fault;
+    if (opened.some(Boolean)) return;
+    throw new ExecutorError(
+      "unavailable",
+      `Cannot open executor ${this.name}: none of its members answers; ${members[0]!.away}`,
+      { operation: "open", subject: this.name, retry: "later" },
+    );
   }
 
   /** Counts what earlier coordinators have left with a member; all of it, when the member cannot be asked. */
@@ -174,14 +181,15 @@ class ExecutorGroup<W extends Work> implements Executor<W> {
 
   async close(): Promise<void> {
     const open = await this.#opening.close();
+    if (!open) return; // Others have it open, and may be about to start something.
     this.#choice.clear();
-    await Promise.all(open?.members.map((member) => member.close()) ?? []);
+    await Promise.all(open.members.map((member) => member.close()));
   }
 
   async probe(options: CallOptions = {}): Promise<{ readonly healthy: boolean; readonly reason?: string }> {
     const { members } = await this.#opening.get("probe");
     const found = await Promise.all(members.map(async (member) => {
-      if (!await member.open(options.signal)) return { healthy: false, reason: member.away ?? "it is away" };
+      if (!await member.open(options.signal)) return { healthy: false, reason: member.away };
       return await member.executor.probe(options);
     }));
     const reasons = members.flatMap(({ executor }, i) =>
@@ -225,7 +233,7 @@ class ExecutorGroup<W extends Work> implements Executor<W> {
 
   /** The runs of a member that is away: nobody can say that they have ended. */
   *#untold(member: Member<W>, places: Places, task: string | undefined): Generator<RunStatus, void, void> {
-    const waiting = `its executor cannot be asked: ${member.away ?? "it is away"}`;
+    const waiting = `its executor cannot be asked: ${member.away}`;
     for (const { attempt, executor, since, notes } of places.all) {
       if (executor !== member.executor.name || (task !== undefined && attempt.task !== task)) continue;
       yield { attempt, since, where: executor, notes, state: "running", waiting };
@@ -287,9 +295,7 @@ class ExecutorGroup<W extends Work> implements Executor<W> {
     if (await member.open(signal)) return;
     throw new ExecutorError(
       "unavailable",
-      `Cannot ${action} on ${this.name}: ${member.executor.name} does not answer: ${
-        member.away ?? "it is away"
-      }`,
+      `Cannot ${action} on ${this.name}: ${member.executor.name} does not answer: ${member.away}`,
       { operation: action.split(" ")[0]!, subject: this.name, retry: "later" },
     );
   }

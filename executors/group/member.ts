@@ -43,8 +43,8 @@ export class Member<W extends Work> {
 
   /** Why it cannot be used now; nothing when it can. */
   get away(): string | undefined {
-    const waits = !this.#opened || this.#clock.monotonic() < this.#until;
-    return waits && this.#why !== undefined ? describeError(this.#why) : undefined;
+    if (this.#opened && this.#clock.monotonic() >= this.#until) return undefined;
+    return this.#why === undefined ? "it is not open" : describeError(this.#why);
   }
 
   /** How many runs it has. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Attempt } from "../../../core/attempt.ts";
 import type { QuotaInit } from "../../../core/quota.ts";
 import type { Executor, ProcessWork } from "../../../executors/executor.ts";
+import { ExecutorError } from "../../../core/errors.ts";
 import { executorGroup } from "../../../executors/group/mod.ts";
 import { localExecutor } from "../../../executors/local.ts";
 import { ManualClock } from "../../../testing/manual_clock.ts";
@@ -222,4 +223,71 @@ Deno.test("executorGroup() sends runs to those that are there, and keeps those o
         /Cannot open executor machines: none of its members answers; Cannot reach left: nobody answers/,
       ),
     );
+  }));
+
+Deno.test("executorGroup() keeps nothing open when it does not open, and the places of others when one of them closes it", () =>
+  inFolder(async (state) => {
+    const [left, right] = [
+      mayBeAway("left", { cpu: 2 }),
+      localExecutor({ name: "right", capacity: { cpu: 1 } }),
+    ];
+    let opened = 0;
+    const counted: Executor<ProcessWork> = new Proxy(left.executor, {
+      get(target, property) {
+        if (property === "open") opened++;
+        if (property === "close") opened--;
+        return Reflect.get(target, property);
+      },
+    });
+    const wrong = {
+      ...right,
+      name: "wrong",
+      sees: right.sees,
+      accepts: right.accepts,
+      capacity: right.capacity,
+    };
+    const refused = executorGroup({
+      name: "refused",
+      executors: [
+        counted,
+        {
+          ...wrong,
+          open: () => Promise.reject(new ExecutorError("denied", "Cannot open wrong: not this key")),
+        } as Executor<ProcessWork>,
+      ],
+    });
+    await assert.rejects(refused.open({ state }), coded("denied", /not this key/));
+    assert.equal(opened, 0);
+
+    const folders: string[] = [];
+    const far = (executor: Executor<ProcessWork>): Executor<ProcessWork> =>
+      new Proxy(executor, {
+        get(target, property) {
+          if (property === "reach") {
+            return {
+              folder: () => Promise.resolve(folders[folders.push(target.name) - 1]),
+              address: () => Promise.resolve(target.name),
+            };
+          }
+          const value = Reflect.get(target, property);
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+    const both = executorGroup({
+      name: "both",
+      executors: [far(right), far(localExecutor({ name: "more", capacity: { cpu: 1 } }))],
+    });
+    await both.open({ state });
+    await both.open({ state });
+    const quota = { cpu: 1 };
+    await both.reach!.folder(attempt("one"), { quota });
+    await both.close();
+    await both.reach!.folder(attempt("two"), { quota });
+    assert.deepEqual(folders, ["right", "more"]);
+    const server = { hostname: "127.0.0.1", port: 1 };
+    assert.equal(await both.reach!.address(server, { attempt: attempt("one") }), "right");
+    await both.start(attempt("one"), work("exit 3"), { quota });
+    assert.deepEqual(whole(await both.wait(attempt("one"))), ["finished", 3]);
+    await both.forget(attempt("one"));
+    await both.close();
   }));
