@@ -6,6 +6,7 @@
 import { needs } from "../../../testing/needs.ts";
 import { mongodb } from "./servers.ts";
 import { freePort, OwnProcess } from "../../kit/own_process.ts";
+import { close, ServerProxy, writeAll } from "./proxy.ts";
 
 const program = needs("mongodb-program");
 
@@ -38,38 +39,13 @@ export async function ownServer(stack: AsyncDisposableStack): Promise<OwnServer>
 }
 
 /** A proxy that can lose answers: the server does what it is told, and the client does not hear of it. */
-export class LossyProxy implements AsyncDisposable {
-  readonly url: string;
+export class LossyProxy extends ServerProxy {
   /** How many answers were lost. */
   lost = 0;
   /** Decides, for a request, whether its answer is lost with the connection. */
   lose: (request: string) => boolean = () => false;
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #open = new Set<Deno.Conn>();
-  readonly #target: URL;
-  readonly #served: Promise<unknown>;
 
-  constructor(target: string) {
-    this.#target = new URL(target);
-    const url = new URL(target);
-    url.port = String((this.#listener.addr as Deno.NetAddr).port);
-    this.url = url.href;
-    this.#served = this.#accept();
-  }
-
-  async #accept(): Promise<void> {
-    const served: Promise<void>[] = [];
-    try {
-      for await (const client of this.#listener) served.push(this.#serve(client));
-    } catch {
-      // Closed.
-    }
-    await Promise.allSettled(served);
-  }
-
-  async #serve(client: Deno.Conn): Promise<void> {
-    const server = await Deno.connect({ hostname: this.#target.hostname, port: Number(this.#target.port) });
-    this.#open.add(client).add(server);
+  protected override async serve(client: Deno.Conn, server: Deno.Conn): Promise<void> {
     let losing = false;
     const up = pump(client, server, (chunk) => {
       if (!losing) losing = this.lose(new TextDecoder().decode(chunk));
@@ -80,17 +56,9 @@ export class LossyProxy implements AsyncDisposable {
       return !losing;
     });
     await Promise.race([up, down]);
-    for (const connection of [client, server]) {
-      this.#open.delete(connection);
-      close(connection);
-    }
+    close(client);
+    close(server);
     await Promise.all([up, down]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    this.#open.forEach(close);
-    await this.#served;
   }
 }
 
@@ -101,18 +69,10 @@ async function pump(from: Deno.Conn, to: Deno.Conn, pass: (chunk: Uint8Array) =>
     for (let length = await from.read(buffer); length !== null; length = await from.read(buffer)) {
       const chunk = buffer.subarray(0, length);
       if (!pass(chunk)) return;
-      for (let at = 0; at < length;) at += await to.write(chunk.subarray(at));
+      await writeAll(to, chunk);
     }
   } catch {
     // One side has gone.
-  }
-}
-
-function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch {
-    // Closed already.
   }
 }
 

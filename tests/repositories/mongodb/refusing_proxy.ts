@@ -4,6 +4,7 @@
  * @module
  */
 import { BSON } from "../../../deps/mongodb.ts";
+import { close, ServerProxy, writeAll } from "./proxy.ts";
 
 /** The kind of message in which commands and answers come. */
 const OP_MSG = 2013;
@@ -12,40 +13,19 @@ const OP_MSG = 2013;
 const DOCUMENT = 16 + 4 + 1;
 
 /** Passes commands on, and answers some as a server does that does not allow them. */
-export class RefusingProxy implements AsyncDisposable {
-  readonly url: string;
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #target: URL;
+export class RefusingProxy extends ServerProxy {
   readonly #denied: ReadonlySet<string>;
-  readonly #open = new Set<Deno.Conn>();
-  readonly #served: Promise<unknown>;
 
   /**
    * @param target Where the server is.
    * @param denied Which commands are not allowed.
    */
   constructor(target: string, denied: readonly string[]) {
-    this.#target = new URL(target);
+    super(target);
     this.#denied = new Set(denied);
-    const url = new URL(target);
-    url.port = String((this.#listener.addr as Deno.NetAddr).port);
-    this.url = url.href;
-    this.#served = this.#accept();
   }
 
-  async #accept(): Promise<void> {
-    const served: Promise<void>[] = [];
-    try {
-      for await (const client of this.#listener) served.push(this.#serve(client));
-    } catch {
-      // Closed.
-    }
-    await Promise.allSettled(served);
-  }
-
-  async #serve(client: Deno.Conn): Promise<void> {
-    const server = await Deno.connect({ hostname: this.#target.hostname, port: Number(this.#target.port) });
-    this.#open.add(client).add(server);
+  protected override async serve(client: Deno.Conn, server: Deno.Conn): Promise<void> {
     const up = (async () => {
       for await (const message of messages(client)) {
         const answer = this.#answer(message);
@@ -76,12 +56,6 @@ export class RefusingProxy implements AsyncDisposable {
     answer.set(document, DOCUMENT);
     return answer;
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    this.#open.forEach(close);
-    await this.#served;
-  }
 }
 
 /** The messages of a connection, each whole. */
@@ -98,17 +72,5 @@ async function* messages(from: Deno.Conn): AsyncGenerator<Uint8Array<ArrayBuffer
       yield held.slice(0, size);
       held = held.slice(size);
     }
-  }
-}
-
-async function writeAll(to: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
-}
-
-function close(connection: Deno.Conn): void {
-  try {
-    connection.close();
-  } catch {
-    // Closed already.
   }
 }
