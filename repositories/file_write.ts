@@ -43,7 +43,8 @@ export class FileWriter {
         began = Date.now();
       }
       await this.#publish(key, temp, began, options);
-      folder.release(temp);
+      // A value that was linked may have kept its first name.
+      if (!options?.ifAbsent) folder.release(temp);
     } catch (error) {
       if (!taken && !(content instanceof Uint8Array)) await content.cancel(error).catch(() => {});
       throw error;

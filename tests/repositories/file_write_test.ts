@@ -31,6 +31,15 @@ Deno.test("FileRepository writes under a name that it had before, and under a ne
     for (const key of await Array.fromAsync(repository)) assert.equal(await repository.text(key), key);
   }));
 
+Deno.test("FileRepository writes on when the first name of a value that was absent could not be removed", () =>
+  inFolder(async (dir) => {
+    const files: Files = { ...systemFiles, remove: () => Promise.reject(new Error("no removing")) };
+    const repository = new FileRepository(dir, { files });
+    await repository.put("one", "1", { ifAbsent: true });
+    await repository.put("two", "2");
+    assert.deepEqual([await repository.text("one"), await repository.text("two")], ["1", "2"]);
+  }));
+
 Deno.test("FileRepository gives a value that is written again and again, and then once more, times that only grow", () =>
   inFolder(async (dir) => {
     const repository = new FileRepository(dir);
