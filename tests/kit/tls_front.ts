@@ -3,16 +3,11 @@
  *
  * @module
  */
+import { certificates } from "./certificates.ts";
+import { inFolder } from "./folder.ts";
 
-async function openssl(dir: string, ...args: string[]): Promise<void> {
-  const { code, stderr } = await new Deno.Command("openssl", {
-    args,
-    cwd: dir,
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  if (code !== 0) throw new Error(`openssl ${args[0]}: ${new TextDecoder().decode(stderr)}`);
-}
+/** The files of a certificate, as `certificates` makes them. */
+type Files = Awaited<ReturnType<typeof certificates>>;
 
 /** Takes TLS off and passes the rest on. */
 export class TlsFront implements AsyncDisposable {
@@ -20,91 +15,83 @@ export class TlsFront implements AsyncDisposable {
   readonly url: string;
   /** The certificate of the authority, in PEM. */
   readonly ca: string;
-  readonly #listener: Deno.Listener<Deno.TlsConn>;
+  /** How many connections came through the handshake. */
+  passed = 0;
+  readonly #connect: () => Promise<Deno.Conn>;
+  readonly #listener: Deno.TlsListener;
   readonly #served: Promise<void>;
   readonly #open = new Set<Deno.Conn>();
 
-  private constructor(target: string, ca: string, cert: string, key: string) {
-    this.ca = ca;
-    this.#listener = Deno.listenTls({ hostname: "127.0.0.1", port: 0, cert, key });
-    this.url = `https://127.0.0.1:${(this.#listener.addr as Deno.NetAddr).port}`;
-    this.#served = this.#accept(new URL(target));
+  /**
+   * @param connect Connects to the server.
+   * @param files Its certificate.
+   */
+  constructor(connect: () => Promise<Deno.Conn>, { certificate, key, authorities }: Files) {
+    this.#connect = connect;
+    this.ca = Deno.readTextFileSync(authorities);
+    this.#listener = Deno.listenTls({
+      hostname: "127.0.0.1",
+      port: 0,
+      cert: Deno.readTextFileSync(certificate),
+      key: Deno.readTextFileSync(key),
+    });
+    this.url = `https://127.0.0.1:${this.port}`;
+    this.#served = this.#accept();
   }
 
   /**
-   * Starts one.
+   * Starts one, with a certificate of its own.
    *
    * @param target Where the server is.
    */
   static async start(target: string): Promise<TlsFront> {
-    const dir = await Deno.makeTempDir();
+    const { hostname, port } = new URL(target);
+    const connect = (): Promise<Deno.Conn> => Deno.connect({ hostname, port: Number(port) });
+    let front: TlsFront | undefined;
+    await inFolder(async (folder) => void (front = new TlsFront(connect, await certificates(folder))));
+    return front!;
+  }
+
+  /** Its port. */
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  async #accept(): Promise<void> {
+    const served: Promise<void>[] = [];
+    for await (const client of this.#listener) served.push(this.#serve(client));
+    await Promise.all(served);
+  }
+
+  async #serve(client: Deno.TlsConn): Promise<void> {
+    this.#open.add(client);
     try {
-      const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-      await openssl(
-        dir,
-        "req",
-        "-x509",
-        ...key,
-        "-keyout",
-        "ca.key",
-        "-out",
-        "ca.pem",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=tests",
-      );
-      await openssl(dir, "req", ...key, "-keyout", "leaf.key", "-out", "leaf.csr", "-subj", "/CN=127.0.0.1");
-      await Deno.writeTextFile(`${dir}/leaf.ext`, "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n");
-      await openssl(
-        dir,
-        ...["x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"],
-        ...["-out", "leaf.pem", "-days", "2", "-extfile", "leaf.ext"],
-      );
-      const [ca, cert, leaf] = await Promise.all(
-        ["ca.pem", "leaf.pem", "leaf.key"].map((name) => Deno.readTextFile(`${dir}/${name}`)),
-      );
-      return new TlsFront(target, ca!, cert!, leaf!);
-    } finally {
-      await Deno.remove(dir, { recursive: true });
+      await client.handshake();
+      this.passed++;
+      const server = await this.#connect();
+      this.#open.add(server);
+      await Promise.allSettled([
+        client.readable.pipeTo(server.writable),
+        server.readable.pipeTo(client.writable),
+      ]);
+    } catch {
+      // The other side does not trust the certificate, or has gone.
+      this.#close(client);
     }
   }
 
-  async #accept({ hostname, port }: URL): Promise<void> {
-    const served: Promise<unknown>[] = [];
-    for (;;) {
-      let client: Deno.TlsConn;
-      try {
-        client = await this.#listener.accept();
-      } catch {
-        break;
-      }
-      try {
-        await client.handshake();
-      } catch {
-        client.close();
-        continue;
-      }
-      const server = await Deno.connect({ hostname, port: Number(port) });
-      this.#open.add(client).add(server);
-      served.push(Promise.allSettled([
-        client.readable.pipeTo(server.writable),
-        server.readable.pipeTo(client.writable),
-      ]));
+  #close(connection: Deno.Conn): void {
+    try {
+      connection.close();
+    } catch {
+      // Closed already.
     }
-    await Promise.all(served);
   }
 
   /** Stops it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
-    for (const connection of this.#open) {
-      try {
-        connection.close();
-      } catch {
-        // Closed already.
-      }
-    }
+    for (const connection of this.#open) this.#close(connection);
     await this.#served;
   }
 }

@@ -2,70 +2,8 @@
 import assert from "node:assert/strict";
 import { certificates } from "../../kit/certificates.ts";
 import { inFolder } from "../../kit/folder.ts";
+import { TlsFront } from "../../kit/tls_front.ts";
 import { docker, freshState, image, socket } from "./kit.ts";
-
-/** Stands before the engine, and speaks TLS. */
-class TlsGate implements AsyncDisposable {
-  /** How many connections came through the handshake. */
-  passed = 0;
-  readonly #listener: Deno.TlsListener;
-  readonly #open = new Set<Deno.Conn>();
-  readonly #serving: Promise<void>;
-
-  /** @param files Its certificate and key. */
-  constructor(files: { readonly certificate: string; readonly key: string }) {
-    this.#listener = Deno.listenTls({
-      hostname: "127.0.0.1",
-      port: 0,
-      cert: Deno.readTextFileSync(files.certificate),
-      key: Deno.readTextFileSync(files.key),
-    });
-    this.#serving = this.#serve();
-  }
-
-  /** Its port. */
-  get port(): number {
-    return this.#listener.addr.port;
-  }
-
-  async #serve(): Promise<void> {
-    const joined: Promise<void>[] = [];
-    for await (const connection of this.#listener) joined.push(this.#join(connection));
-    await Promise.all(joined);
-  }
-
-  async #join(from: Deno.TlsConn): Promise<void> {
-    this.#open.add(from);
-    try {
-      await from.handshake();
-      this.passed++;
-      const to = await Deno.connect({ transport: "unix", path: socket });
-      this.#open.add(to);
-      await Promise.all([
-        from.readable.pipeTo(to.writable).catch(() => {}),
-        to.readable.pipeTo(from.writable).catch(() => {}),
-      ]);
-    } catch {
-      // The other side does not trust the certificate, or has gone.
-      this.#close(from);
-    }
-  }
-
-  #close(connection: Deno.Conn): void {
-    try {
-      connection.close();
-    } catch {
-      // It is closed.
-    }
-  }
-
-  /** Listens no more, and ends what is open. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    for (const connection of this.#open) this.#close(connection);
-    await this.#serving;
-  }
-}
 
 Deno.test({
   ...docker.test,
@@ -75,7 +13,7 @@ Deno.test({
     inFolder(async (folder) => {
       await using stack = new AsyncDisposableStack();
       const files = await certificates(folder);
-      await using gate = new TlsGate(files);
+      await using gate = new TlsFront(() => Deno.connect({ transport: "unix", path: socket }), files);
       const state = freshState(stack);
       const trusted = `${folder}/trusted`, other = `${folder}/other`;
       for (const path of [trusted, other]) await Deno.mkdir(path);
