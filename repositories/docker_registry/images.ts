@@ -140,9 +140,18 @@ export class Images {
     }
   }
 
-  /** The size of a blob in bytes, or nothing when there is none. */
+  /**
+   * The size of a blob in bytes, or nothing when there is none, or none that can be used: a registry that was killed may have torn its note of
+   * a blob, and answers with an error of its own until the blob is sent again.
+   */
   async blobSize(digest: string, signal?: AbortSignal): Promise<number | undefined> {
-    const response = await this.#ask("HEAD", `blobs/${digest}`, { expect: [404], signal });
+    let response: Response;
+    try {
+      response = await this.#ask("HEAD", `blobs/${digest}`, { expect: [404], signal });
+    } catch (error) {
+      if (error instanceof RegistryFault && error.status === 500) return undefined;
+      throw error;
+    }
     await response.body?.cancel();
     return response.status === 404 ? undefined : Number(response.headers.get("content-length"));
   }

@@ -145,6 +145,26 @@ ownTest(
   },
 );
 
+ownTest(
+  "DockerRegistryRepository sends a blob again of which a killed registry has torn the note",
+  async (stack) => {
+    const server = await ownRegistry(stack);
+    const images = new DockerRegistryRepository(new RegistryClient(server.url), { repository: "a" });
+    const layer = noise(1000);
+    const layout = await imageOf(layer);
+    await images.put("v1", layout.entries());
+    const [algorithm, hex] = (await digestOf(layer)).split(":");
+    const link = `${server.dir}/data/docker/registry/v2/repositories/a/_layers/${algorithm}/${hex}/link`;
+    assert(Deno.statSync(link).size > 0);
+    await server.kill();
+    Deno.truncateSync(link);
+    await server.start();
+    await images.put("v2", layout.entries());
+    const files = await filesOf(await images.entries("v2"));
+    assert.deepEqual(files.get(`blobs/${algorithm}/${hex}`), layer);
+  },
+);
+
 ownTest("DockerRegistryRepository does what the registry did although its answer was lost", async (stack) => {
   const server = await ownRegistry(stack);
   let lost = 0;
