@@ -21,7 +21,10 @@ const encoder = new TextEncoder();
 export interface Lease extends AsyncDisposable {
   /** Who holds it: this process. */
   readonly holder: LeaseHolder;
-  /** Whether the holder before has left in order, and nothing of it can be left behind. */
+  /**
+   * Whether the holder before has left in order, and nothing can be left behind: neither by it, nor by one that came while it held the lease and
+   * was killed before it had its turn.
+   */
   readonly clean: boolean;
   /** Whether its file is still the one of that name: where the folder was removed, somebody else can take a lease of the same name. */
   stands(): Promise<boolean>;
@@ -101,7 +104,7 @@ export async function takeLease(path: string, options: LeaseOptions): Promise<Le
   for (let tries = 1;; tries++) {
     try {
       const file = await tryTake(path);
-      if (file) return await held(file, path, isReleased(await read(path)));
+      if (file) return await held(file, path, tries === 1 && isReleased(await read(path)));
     } catch (error) {
       const full = classifySystemError(error) === "no-space";
       throw new DatataskError(
