@@ -34,4 +34,13 @@ export * from "./repositories/mod.ts";
 export * from "./executors/mod.ts";
 export * from "./tasks/mod.ts";
 export * from "./pipeline/mod.ts";
-export { main } from "./cli/main.ts";
+export {
+  type ArgumentsOf,
+  type Command,
+  command,
+  type CommandCall,
+  type CommandOptions,
+  main,
+  type MainOptions,
+} from "./cli/main.ts";
+export type { ArgumentSpec, CommandSpec, Completes, FlagsOf, FlagSpec, FlagSpecs } from "./cli/spec.ts";

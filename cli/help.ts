@@ -35,16 +35,18 @@ function columns(rows: readonly (readonly [string, string])[], options: PageOpti
  * The page about everything.
  *
  * @param options What it is made for.
+ * @param own Commands that the pipeline brings along.
  * @returns Text that ends with a newline.
  */
-export function mainPage(options: PageOptions): string {
+export function mainPage(options: PageOptions, own: readonly CommandSpec[] = []): string {
   const { style, program } = options;
   const lines = [
     `${style.bold("datatask")}  data under keys, work per key`,
     "",
     `${style.bold("Usage:")} ${program} <command>${options.bound ? "" : " [-p pipeline.ts]"} [arguments]`,
   ];
-  for (const group of GROUPS) {
+  const groups = own.length > 0 ? [...GROUPS, { title: "Of this pipeline", commands: own }] : GROUPS;
+  for (const group of groups) {
     const rows = group.commands.filter((spec) => !spec.hidden)
       .map((spec) => [spec.name.padEnd(11), spec.brief] as const);
     lines.push("", style.bold(group.title), ...columns(rows, options));

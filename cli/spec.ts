@@ -11,20 +11,39 @@ import type { Io } from "./io.ts";
 export type Completes = "task" | "repository" | "name" | "job" | "file" | "folder" | "command";
 
 /** A flag. Its name in the record is in camel case; people write it with dashes. */
-export interface FlagSpec {
-  /** What it takes: nothing, a text, a number, one of `values`, or a text each time it is given. */
-  readonly kind: "boolean" | "text" | "number" | "choice" | "list";
-  /** What it does, in a few words. */
-  readonly brief: string;
-  /** Its letter. */
-  readonly short?: string;
-  /** What help calls its value. */
-  readonly placeholder?: string;
-  /** For `choice`: what can be chosen. */
-  readonly values?: readonly string[];
-  /** What its value names. */
-  readonly completes?: Completes;
-}
+export type FlagSpec =
+  & {
+    /** What it does, in a few words. */
+    readonly brief: string;
+    /** Its letter. */
+    readonly short?: string;
+  }
+  & (
+    | {
+      /** It takes nothing. */
+      readonly kind: "boolean";
+      readonly placeholder?: undefined;
+      readonly values?: undefined;
+      readonly completes?: undefined;
+    }
+    | {
+      /** It takes a text; a whole number above zero; or a text each time it is given. */
+      readonly kind: "text" | "number" | "list";
+      /** What help calls its value. */
+      readonly placeholder?: string;
+      readonly values?: undefined;
+      /** What its value names. */
+      readonly completes?: Completes;
+    }
+    | {
+      /** It takes one of `values`. */
+      readonly kind: "choice";
+      readonly placeholder?: undefined;
+      /** What can be chosen. */
+      readonly values: readonly string[];
+      readonly completes?: undefined;
+    }
+  );
 
 /** Flags by name. */
 export type FlagSpecs = Readonly<Record<string, FlagSpec>>;
@@ -80,6 +99,8 @@ export interface Context {
   readonly program: string;
   /** Flags that a person must repeat to speak of the same pipeline: ` -p pipeline.ts`, or nothing. */
   readonly repeat: string;
+  /** Commands that the pipeline brings along. `named` is its module, where that was said elsewhere. */
+  own(named?: string): Promise<readonly CommandSpec[]>;
   /** The pipeline, as its module gives it. */
   load(): Promise<Pipeline>;
   /** The pipeline, opened; it is closed when the command is over. */
@@ -95,12 +116,12 @@ export interface CommandModule {
 }
 
 /**
- * Declares a command, keeping the types of its flags.
+ * Declares a command that comes with the package, keeping the types of its flags.
  *
  * @param spec The command.
  * @returns The same.
  */
-export function command<const F extends FlagSpecs>(spec: CommandSpec<F>): CommandSpec<F> {
+export function builtIn<const F extends FlagSpecs>(spec: CommandSpec<F>): CommandSpec<F> {
   return spec;
 }
 

@@ -9,6 +9,8 @@ import { styles } from "./ansi.ts";
 import { EXIT, exitCodeOf, failureText } from "./fail.ts";
 import { commandPage, mainPage, type PageOptions } from "./help.ts";
 import type { Io } from "./io.ts";
+import { type Command, isCommand } from "./main.ts";
+import { Bringing } from "./bringing.ts";
 import type { CommandSpec, Context } from "./spec.ts";
 import { quote } from "./program.ts";
 import { didYouMean } from "./suggest.ts";
@@ -22,6 +24,8 @@ export interface StartOptions {
   readonly program: string;
   /** The pipeline, where the program is one. Default: the module that `-p` names. */
   readonly pipeline?: Pipeline | undefined;
+  /** Commands that the program brings along, where it is a pipeline. */
+  readonly commands?: readonly Command[] | undefined;
 }
 
 /** Words before the command that belong to all commands, and the rest. */
@@ -67,6 +71,7 @@ export async function start(words: readonly string[], options: StartOptions): Pr
 async function dispatch(words: readonly string[], options: StartOptions, debug: boolean): Promise<number> {
   const { io, program } = options;
   const { name, rest } = splitWords(words);
+  const brought = await Bringing.of(options, rest);
   const page: PageOptions = {
     program,
     width: io.size().columns,
@@ -74,45 +79,52 @@ async function dispatch(words: readonly string[], options: StartOptions, debug: 
     bound: options.pipeline !== undefined,
   };
   if (name === undefined && has(rest, "--version", "-V")) return await printVersion(io);
-  if (name === undefined || name === "help") return printHelp(name, rest, io, page);
-  const spec = COMMANDS.get(name);
-  if (spec === undefined) throw unknownCommand(name, program);
+  if (name === undefined || name === "help") return await printHelp(name, rest, io, page, brought);
+  const spec = COMMANDS.get(name) ?? await brought.find(name);
+  if (spec === undefined) throw unknownCommand(name, program, brought);
   // What is completed may well be a flag, "--help" among them.
-  if (spec.name === "complete") return await perform(spec, rest, options, page, debug);
+  if (spec.name === "complete") return await perform(spec, rest, options, page, brought, debug);
   if (has(rest, "--help", "-h")) {
     io.out(commandPage(spec, page));
     return EXIT.ok;
   }
-  return await perform(spec, rest, options, page, debug);
+  return await perform(spec, rest, options, page, brought, debug);
 }
 
-function unknownCommand(name: string, program: string): UsageError {
-  const known = [...COMMANDS.values()].filter((spec) => !spec.hidden).map((spec) => spec.name);
+function unknownCommand(name: string, program: string, brought: Bringing): UsageError {
+  const known = [...COMMANDS.values(), ...brought.known].filter((spec) => !spec.hidden);
   return new UsageError(
     `There is no command "${name}"${
-      didYouMean(name, known) || `; see all commands with "${program} --help"`
+      didYouMean(name, known.map((spec) => spec.name)) || `; see all commands with "${program} --help"`
     }`,
   );
 }
 
-function printHelp(name: string | undefined, rest: readonly string[], io: Io, page: PageOptions): number {
+async function printHelp(
+  name: string | undefined,
+  rest: readonly string[],
+  io: Io,
+  page: PageOptions,
+  brought: Bringing,
+): Promise<number> {
   const topic = name === "help" ? rest.find((word) => !word.startsWith("-")) : undefined;
   if (topic !== undefined) {
-    const spec = COMMANDS.get(topic);
-    if (spec === undefined) throw unknownCommand(topic, page.program);
+    const spec = COMMANDS.get(topic) ?? await brought.find(topic);
+    if (spec === undefined) throw unknownCommand(topic, page.program, brought);
     io.out(commandPage(spec, page));
     return EXIT.ok;
   }
-  if (name === "help" || has(rest, "--help", "-h")) {
-    io.out(mainPage(page));
-    return EXIT.ok;
-  }
+  const wanted = name === "help" || has(rest, "--help", "-h");
   const flag = rest.find((word) => !["-p", "--pipeline", "--debug"].includes(word) && word.startsWith("-"));
-  if (flag !== undefined) {
+  if (!wanted && flag !== undefined) {
     throw new UsageError(`There is no flag ${flag} before a command; see "${page.program} --help"`);
   }
-  io.err(mainPage({ ...page, style: styles(false) }));
-  return EXIT.usage;
+  const own = await brought.forHelp();
+  if (wanted) io.out(mainPage(page, own.commands));
+  else io.err(mainPage({ ...page, style: styles(false) }, own.commands));
+  // What it cannot list is said, and help is given all the same.
+  if (own.error !== undefined) throw own.error;
+  return wanted ? EXIT.ok : EXIT.usage;
 }
 
 async function printVersion(io: Io): Promise<number> {
@@ -126,6 +138,7 @@ async function perform(
   words: readonly string[],
   options: StartOptions,
   page: PageOptions,
+  brought: Bringing,
   debug: boolean,
 ): Promise<number> {
   const { flags, args } = spec.name === "complete"
@@ -147,6 +160,7 @@ async function perform(
     debug,
     program: options.program,
     repeat: flags.pipeline === undefined ? "" : ` -p ${quote(flags.pipeline as string)}`,
+    own: (named) => brought.all(named),
     load: () => loaded ??= load(),
     async open() {
       opened = await (loaded ??= load());
@@ -158,6 +172,10 @@ async function perform(
     },
   };
   try {
+    if (isCommand(spec)) {
+      const { runOwn } = await import("./own_commands.ts");
+      return await runOwn(spec, context, flags, args);
+    }
     const module = await loadCommand(spec.name);
     return await module.run(context, flags as never, args);
   } finally {

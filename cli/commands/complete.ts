@@ -54,9 +54,10 @@ export interface Situation {
  * Reads the words before the last one.
  *
  * @param words The words.
+ * @param commands The commands that are known.
  * @returns Where the last word stands.
  */
-function situation(words: readonly string[]): Situation {
+function situation(words: readonly string[], commands: readonly CommandSpec[]): Situation {
   let spec: CommandSpec | undefined;
   let flag: FlagSpec | undefined;
   let pipeline: string | undefined;
@@ -67,10 +68,23 @@ function situation(words: readonly string[]): Situation {
       flag = undefined;
     } else if (word.startsWith("-")) {
       flag = flagOf(word, spec);
-    } else if (!spec) spec = COMMANDS.get(word);
+    } else if (!spec) spec = commands.find(({ name }) => name === word);
     else args.push(word);
   }
   return { spec, args, flag, pipeline };
+}
+
+/** Reads the words, with the commands of the pipeline where those that come with the package do not say it all. */
+async function read(
+  context: Context,
+  words: readonly string[],
+): Promise<{ readonly here: Situation; readonly commands: readonly CommandSpec[] }> {
+  const commands = [...COMMANDS.values()];
+  const here = situation(words, commands);
+  if (here.spec || here.flag) return { here, commands };
+  const own = await context.own(here.pipeline).catch(() => []);
+  const all = [...commands, ...own];
+  return { here: situation(words, all), commands: all };
 }
 
 function flagsOf(spec: CommandSpec | undefined): [string, FlagSpec][] {
@@ -88,14 +102,14 @@ async function propose(
   words: readonly string[],
   last: string,
 ): Promise<readonly Proposal[] | "files"> {
-  const here = situation(words);
+  const { here, commands } = await read(context, words);
   if (here.flag?.values) return here.flag.values.map((text) => ({ text, about: "" }));
   if (here.flag) return here.flag.completes ? await values(context, here, here.flag.completes) : [];
   if (last.startsWith("-")) {
     return flagsOf(here.spec).map(([name, { brief }]) => ({ text: dashed(name), about: brief }));
   }
   if (!here.spec) {
-    return [...COMMANDS.values()].filter(({ hidden }) => !hidden).map(({ name, brief }) => ({
+    return commands.filter(({ hidden }) => !hidden).map(({ name, brief }) => ({
       text: name,
       about: brief,
     }));

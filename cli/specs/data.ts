@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { command, JSON_FLAG } from "../spec.ts";
+import { builtIn, JSON_FLAG } from "../spec.ts";
 
 /** `inject` */
-export const INJECT = command({
+export const INJECT = builtIn({
   name: "inject",
   brief: "Put a value into a repository, from a file or a pipe",
   about: [
@@ -26,7 +26,7 @@ export const INJECT = command({
 });
 
 /** `rm` */
-export const RM = command({
+export const RM = builtIn({
   name: "rm",
   brief: "Delete values, so that they are made again",
   about: [
@@ -49,7 +49,7 @@ export const RM = command({
 });
 
 /** `backup` */
-export const BACKUP = command({
+export const BACKUP = builtIn({
   name: "backup",
   brief: "Copy repositories into a folder",
   about: [
@@ -72,7 +72,7 @@ export const BACKUP = command({
 });
 
 /** `restore` */
-export const RESTORE = command({
+export const RESTORE = builtIn({
   name: "restore",
   brief: "Copy values back from a backup, each checked by its digest",
   about: [
@@ -96,7 +96,7 @@ export const RESTORE = command({
 });
 
 /** `copy` */
-export const COPY = command({
+export const COPY = builtIn({
   name: "copy",
   brief: "Copy the values of one repository into another of the same kind",
   about: [
@@ -116,7 +116,7 @@ export const COPY = command({
 });
 
 /** `shell` */
-export const SHELL = command({
+export const SHELL = builtIn({
   name: "shell",
   brief: "Open the pipeline and type JavaScript at it",
   about: [
@@ -131,7 +131,7 @@ export const SHELL = command({
 });
 
 /** `doctor` */
-export const DOCTOR = command({
+export const DOCTOR = builtIn({
   name: "doctor",
   brief: "Look for what could go wrong, and say what to do about it",
   about: [
@@ -143,7 +143,7 @@ export const DOCTOR = command({
 });
 
 /** `completions` */
-export const COMPLETIONS = command({
+export const COMPLETIONS = builtIn({
   name: "completions",
   brief: "Print a script for your shell that completes what you type",
   args: [{ name: "SHELL" }],
@@ -158,7 +158,7 @@ export const COMPLETIONS = command({
 });
 
 /** `complete`, which the scripts of `completions` call. */
-export const COMPLETE = command({
+export const COMPLETE = builtIn({
   name: "complete",
   brief: "Print what the last word could become",
   args: [{ name: "WORD", optional: true, many: true }],

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { command, JSON_FLAG } from "../spec.ts";
+import { builtIn, JSON_FLAG } from "../spec.ts";
 
 /** `status` */
-export const STATUS = command({
+export const STATUS = builtIn({
   name: "status",
   brief: "Show how many jobs of each task wait, run, are done or failed",
   about: [
@@ -21,7 +21,7 @@ export const STATUS = command({
 });
 
 /** `why` */
-export const WHY = command({
+export const WHY = builtIn({
   name: "why",
   brief: "Explain why a job waits, runs, failed or is blocked",
   about: [
@@ -33,7 +33,7 @@ export const WHY = command({
 });
 
 /** `trace` */
-export const TRACE = command({
+export const TRACE = builtIn({
   name: "trace",
   brief: "Follow jobs through all tasks and repositories",
   about: [
@@ -45,7 +45,7 @@ export const TRACE = command({
 });
 
 /** `logs` */
-export const LOGS = command({
+export const LOGS = builtIn({
   name: "logs",
   brief: "Print what a job has written",
   about: ["What a script writes and what a function logs can be read while it runs, from any terminal."],
@@ -63,7 +63,7 @@ export const LOGS = command({
 });
 
 /** `ls` */
-export const LS = command({
+export const LS = builtIn({
   name: "ls",
   brief: "List keys, with set algebra over repositories",
   about: [
@@ -85,7 +85,7 @@ export const LS = command({
 });
 
 /** `cat` */
-export const CAT = command({
+export const CAT = builtIn({
   name: "cat",
   brief: "Print a value: raw bytes, a document, or the listing of a tree",
   about: [
@@ -107,7 +107,7 @@ export const CAT = command({
 });
 
 /** `graph` */
-export const GRAPH = command({
+export const GRAPH = builtIn({
   name: "graph",
   brief: "Draw the pipeline",
   about: [

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { command, JSON_FLAG } from "../spec.ts";
+import { builtIn, JSON_FLAG } from "../spec.ts";
 
 const SELECTION = {
   task: {
@@ -23,7 +23,7 @@ const SELECTION = {
 } as const;
 
 /** `run` */
-export const RUN = command({
+export const RUN = builtIn({
   name: "run",
   brief: "Run the jobs that are ready, until nothing is left to do",
   about: [
@@ -57,7 +57,7 @@ export const RUN = command({
 });
 
 /** `plan` */
-export const PLAN = command({
+export const PLAN = builtIn({
   name: "plan",
   brief: "Show what a run would start now, and what the rest waits for",
   args: [],
@@ -66,7 +66,7 @@ export const PLAN = command({
 });
 
 /** `launch` */
-export const LAUNCH = command({
+export const LAUNCH = builtIn({
   name: "launch",
   brief: "Run one job now and wait for it",
   about: [
@@ -84,7 +84,7 @@ export const LAUNCH = command({
 });
 
 /** `retry` */
-export const RETRY = command({
+export const RETRY = builtIn({
   name: "retry",
   brief: "Forget failures, so that the next run tries these jobs again",
   about: ["Jobs that were blocked by a failure become ready again once the job before them succeeds."],
@@ -109,7 +109,7 @@ export const RETRY = command({
 });
 
 /** `cancel` */
-export const CANCEL = command({
+export const CANCEL = builtIn({
   name: "cancel",
   brief: "Stop a running job; it is recorded as failed",
   about: ["It works from any terminal: the process that runs the pipeline is told."],

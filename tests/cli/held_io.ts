@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Command } from "../../cli/main.ts";
 import type { Io } from "../../cli/io.ts";
 import { start } from "../../cli/start.ts";
 import { MemoryBlobRepository, MemoryMetadataRepository } from "../../repositories/memory.ts";
@@ -19,6 +20,8 @@ export interface HeldOptions {
   readonly answers?: readonly string[];
   /** The pipeline; none makes the command line look for a module. */
   readonly pipeline?: Pipeline | undefined;
+  /** Commands that the pipeline brings along. */
+  readonly commands?: readonly Command[];
 }
 
 /** What a command line has done. */
@@ -48,7 +51,12 @@ export async function cli(words: readonly string[], options: HeldOptions = {}): 
     color: false,
     size: () => ({ columns: 80, rows: 24 }),
   };
-  const code = await start(words, { io, program: "dt", pipeline: options.pipeline });
+  const code = await start(words, {
+    io,
+    program: "dt",
+    pipeline: options.pipeline,
+    commands: options.commands,
+  });
   const bytes = new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
   return { code, out: new TextDecoder().decode(bytes), err, bytes };
 }

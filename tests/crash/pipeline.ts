@@ -74,5 +74,5 @@ const write = functionTask("write", {
 
 await main(
   new Pipeline({ tasks: [write, check, count, shout], state: `${folder}/state` }),
-  Deno.args.slice(1),
+  { args: Deno.args.slice(1) },
 );

@@ -56,4 +56,4 @@ const gather = functionTask("gather", {
   await gathered.write(found.join(" "));
 });
 
-await main(new Pipeline({ tasks: [gather, split], state: `${folder}/state` }), Deno.args.slice(1));
+await main(new Pipeline({ tasks: [gather, split], state: `${folder}/state` }), { args: Deno.args.slice(1) });
