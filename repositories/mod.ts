@@ -70,7 +70,7 @@ export {
   type GarbageReport,
 } from "./combine/content_addressed.ts";
 export { except } from "./combine/except.ts";
-export { fallback, type FallbackOptions } from "./combine/fallback.ts";
+export { fallback, type FallbackOptions, type FallbackSizeOptions } from "./combine/fallback.ts";
 export { filter } from "./combine/filter.ts";
 export { type BlobItem, type FilesystemItem, fixed, type Item, type MetadataItem } from "./combine/fixed.ts";
 export type { Manifest, ManifestEntry } from "./combine/manifest.ts";

@@ -1,5 +1,5 @@
 /**
- * Reading a stream to its end, or to the abort of a signal.
+ * Reading a stream to its end, or to the abort of a signal; waiting for what knows nothing of signals.
  *
  * @module
  */
@@ -36,4 +36,21 @@ export async function* chunksOf(
     signal?.removeEventListener("abort", cancel);
     if (!ended) cancel();
   }
+}
+
+/**
+ * A promise, or the reason of a signal when that is aborted first.
+ *
+ * @param promise What to wait for. It is not called off.
+ * @param signal Ends the wait.
+ * @returns What the promise gives.
+ */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
 }

@@ -1,18 +1,28 @@
 /**
- * The combinator of a store of documents with another for those that it does not take.
+ * The combinator of a store with another for the values that do not fit into it.
  *
  * @module
  */
-import { isDatataskError } from "../../core/errors.ts";
+import type { Bytes, Content } from "../../core/bytes.ts";
+import { DefinitionError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
-import type { MetadataRepository } from "../metadata.ts";
-import { MetadataRepository as Documents } from "../metadata.ts";
-import type { KeyDriver, MetadataDriver, OperationOptions, WriteOptions } from "../driver.ts";
-import { firstWith } from "./or.ts";
-import { identitiesOf, keySet, namesOf, refusal, view } from "./view.ts";
-import { watchParts } from "./watch_parts.ts";
+import { BlobRepository } from "../blob.ts";
+import type {
+  BlobDriver,
+  FilesystemDriver,
+  MetadataDriver,
+  OperationOptions,
+  ReadOptions,
+  TreeEntry,
+  WriteOptions,
+} from "../driver.ts";
+import { FilesystemRepository } from "../filesystem.ts";
+import { MetadataRepository } from "../metadata.ts";
+import { commonKind } from "./or.ts";
+import { Pair, unlessMissing } from "./pair.ts";
+import type { AnyRepository } from "./view.ts";
 
-/** How {@linkcode fallback} decides. */
+/** How {@linkcode fallback} decides about documents. */
 export interface FallbackOptions<T> {
   /**
    * Which documents go to the second store without the first being asked. Default: none. Whatever this says, a document that the first refuses with
@@ -21,63 +31,99 @@ export interface FallbackOptions<T> {
   readonly when?: ((value: T, key: Key) => boolean) | undefined;
 }
 
+/** How {@linkcode fallback} decides about blobs and trees of files. */
+export interface FallbackSizeOptions {
+  /**
+   * The largest value that goes to the first store, in bytes: of a tree, the lengths of its files, paths and link targets together. As much of
+   * each value that is being written is held in memory.
+   */
+  readonly maxBytes: number;
+}
+
 /**
- * Documents in one store, and those that it cannot hold in another. Where one goes is decided by the document: by `when`, and by the
- * first store's refusal of it (code `invalid-value`: too large, of the wrong kind). Any other error, such as an outage, is an error, and
- * the document goes nowhere.
+ * Values in one store, and those that do not fit into it in another: small blobs in a database, large ones in a bucket. Where one goes is
+ * decided by the value: by `maxBytes` for blobs and trees, by `when` for documents, and by the first store's refusal of it (code
+ * `invalid-value`: too large, of the wrong kind). Any other error, such as an outage, is an error, and the value goes nowhere. A blob or tree
+ * is taken in until it is whole or too large for the first; then it flows on to the second as it comes, at the pace of that store.
  *
- * The first store counts before the second, for one document and for many; a key in both is listed once. A write is seen whole in one step:
- * the second store is written before the first is cleared, and cleared after the first is written, so that a crash in between shows the old
- * document or the new one. Deleting removes it from both, the second before. Conditions are not supported, since two stores cannot be
- * written in one step. Where both can tell of changes, `watch` tells of them, with what `has` says then.
+ * The first store counts before the second; a key in both is listed once. A write is seen whole in one step: the second store is written
+ * before the first is cleared, and cleared after the first is written, so that a crash in between shows the old value or the new one, and
+ * the next write or delete clears what was left. Deleting removes a value from both, the second before. Writes of one key in one process
+ * take turns; two processes must not write one key at the same time. Conditions are not supported, since two stores cannot be written in
+ * one step. Where both can tell of changes, `watch` tells of them, with what `has` says then.
  *
  * @param first The store that counts before the other.
- * @param second Where documents go that the first does not take.
- * @param options Which documents do.
+ * @param second Where values go that the first does not take.
+ * @param options Which values do.
  * @returns A repository of both.
+ * @throws {DefinitionError} When the two hold values of different kinds, or the size is no number of bytes.
+ * @example Large values elsewhere
+ * ```ts
+ * import { fallback, MemoryBlobRepository } from "@datatask/datatask";
+ * import assert from "node:assert/strict";
+ *
+ * const [small, large] = [new MemoryBlobRepository("small"), new MemoryBlobRepository("large")];
+ * const books = fallback(small, large, { maxBytes: 1_000 });
+ * await books.put("haiku", "An old silent pond…");
+ * await books.put("moby-dick", "Call me Ishmael. ".repeat(1_000));
+ * assert.deepEqual([await small.has("haiku"), await large.has("moby-dick")], [true, true]);
+ * assert.deepEqual((await Array.fromAsync(books)).sort(), ["haiku", "moby-dick"]);
+ * ```
  */
 export function fallback<T>(
   first: MetadataRepository<T>,
   second: MetadataRepository<T>,
-  options: FallbackOptions<T> = {},
-): MetadataRepository<T> {
-  const parts = [first, second];
-  const name = `fallback(${namesOf(parts)})`;
-  // Asked again at the end: a document on its way from the second to the first may be missed in both.
-  const locate = (key: Key, opts?: OperationOptions) => firstWith([first, second, first], key, opts);
-  const { driver } = view<MetadataRepository<T>>("metadata", {
-    name,
-    identity: `fallback(${identitiesOf(parts)})`,
-    by: "or",
-    parts,
-    over: ([one, other]) =>
-      fallback(one as unknown as MetadataRepository<T>, other as unknown as MetadataRepository<T>, options),
-    locate,
-    writesTo: (key) => Promise.resolve({ repository: first, key }),
-    watch: watchParts(parts, async (key, opts) => await locate(key, opts) !== undefined),
-    async *keys(opts) {
-      opts?.signal?.throwIfAborted();
-      // The second holds the exceptions: it is the one to hold in memory.
-      const left = await keySet(second, opts);
-      for await (const page of first.pages(opts)) {
-        for (const key of page) left.delete(key);
-        yield page;
-      }
-      if (left.size > 0) yield [...left];
-    },
-  }) as MetadataRepository<T>;
-  const { beside: one } = first.driver;
-  const { beside: other } = second.driver;
-  const whole: MetadataDriver<T> = {
-    ...driver,
-    async get(key, opts) {
-      opts?.signal?.throwIfAborted();
-      for (const part of [first, second, first]) {
-        const value = await part.find(key, opts);
-        if (value !== undefined) return value;
-      }
-      return undefined;
-    },
+  options?: FallbackOptions<T>,
+): MetadataRepository<T>;
+/** Blobs, by their size: see the first form. */
+export function fallback(
+  first: BlobRepository,
+  second: BlobRepository,
+  options: FallbackSizeOptions,
+): BlobRepository;
+/** Trees of files, by their size: see the first form. */
+export function fallback(
+  first: FilesystemRepository,
+  second: FilesystemRepository,
+  options: FallbackSizeOptions,
+): FilesystemRepository;
+export function fallback(
+  first: AnyRepository,
+  second: AnyRepository,
+  options: Partial<FallbackSizeOptions> & FallbackOptions<unknown> = {},
+): AnyRepository {
+  const kind = commonKind([first, second]);
+  const over = (one: AnyRepository, other: AnyRepository): AnyRepository =>
+    fallback(one as BlobRepository, other as BlobRepository, options as FallbackSizeOptions);
+  const pair = <R extends AnyRepository>(): Pair<R> => new Pair(first as R, second as R, over);
+  if (kind === "metadata") return new MetadataRepository(documents(pair<MetadataRepository>(), options));
+  if (kind === "keys") {
+    const kinds = first.kind === second.kind
+      ? "repositories of keys alone"
+      : `${first.kind} and ${second.kind}`;
+    throw new DefinitionError(
+      `Cannot make fallback() of ${kinds}; give it two repositories of blobs, of documents or of trees`,
+    );
+  }
+  const { maxBytes = NaN } = options;
+  if (!(maxBytes >= 0 && maxBytes < Infinity)) {
+    throw new DefinitionError(
+      `Cannot make fallback() with maxBytes ${options.maxBytes}; write the size of the largest value for the first store, in bytes`,
+    );
+  }
+  return kind === "blob"
+    ? new BlobRepository(blobs(pair(), maxBytes))
+    : new FilesystemRepository(trees(pair(), maxBytes));
+}
+
+function documents<T>(
+  pair: Pair<MetadataRepository<T>>,
+  { when }: FallbackOptions<T>,
+): MetadataDriver<T> {
+  const { first, second } = pair;
+  return {
+    ...pair.keyDriver<MetadataDriver<T>>(),
+    get: (key, opts) => pair.find((part) => part.find(key, opts), opts),
     async getMany(keys: readonly Key[], opts?: OperationOptions) {
       opts?.signal?.throwIfAborted();
       const found = new Map(await first.getMany(keys, opts));
@@ -88,41 +134,63 @@ export function fallback<T>(
       return found;
     },
     async set(key: Key, value: T, opts?: WriteOptions) {
-      opts?.signal?.throwIfAborted();
-      if (opts?.ifAbsent || opts?.ifVersion !== undefined) {
-        throw refusal(
-          { name },
-          "write",
-          key,
-          "two stores are not written in one step; write without a condition",
-        );
-      }
-      if (!options.when?.(value, key)) {
-        const taken = await accepted(() => first.set(key, value, opts));
-        if (taken) return await second.delete(key, opts);
-      }
-      await second.set(key, value, opts);
-      await first.delete(key, opts);
+      pair.refuseConditions(key, opts);
+      const put = (part: MetadataRepository<T>) => () => part.set(key, value, opts);
+      await pair.write(key, opts, when?.(value, key) ? undefined : put(first), put(second));
     },
-    async delete(key, opts) {
-      await second.delete(key, opts);
-      await first.delete(key, opts);
-    },
-    ...(one && other && {
-      beside: (next: string) =>
-        fallback(new Documents(one(next)), new Documents(other(next)), options).driver,
-    }),
   };
-  return new Documents(whole as MetadataDriver<T> & KeyDriver);
 }
 
-/** Whether a store took a document; anything but its refusal of the document is thrown. */
-async function accepted(write: () => Promise<void>): Promise<boolean> {
-  try {
-    await write();
-    return true;
-  } catch (error) {
-    if (isDatataskError(error, "invalid-value")) return false;
-    throw error;
-  }
+function blobs(pair: Pair<BlobRepository>, maxBytes: number): BlobDriver {
+  const { first, second } = pair;
+  return {
+    ...pair.keyDriver<BlobDriver>(),
+    read: (key, opts?: ReadOptions) => pair.find((part) => unlessMissing(part.open(key, opts)), opts),
+    readBytes: (key, opts) => pair.find((part) => part.find(key, opts), opts),
+    async write(key, content: Content, opts?: WriteOptions) {
+      const put = (part: BlobRepository, bytes: Bytes) => () => part.put(key, bytes, opts);
+      try {
+        pair.refuseConditions(key, opts);
+      } catch (error) {
+        if (content instanceof ReadableStream && !content.locked) await content.cancel(error).catch(() => {});
+        throw error;
+      }
+      if (content instanceof Uint8Array) {
+        const fits = content.length <= maxBytes;
+        return await pair.write(key, opts, fits ? put(first, content) : undefined, put(second, content));
+      }
+      const { takeBlobAhead } = await import("./taken_ahead.ts");
+      const taken = await takeBlobAhead(content, maxBytes, opts?.signal);
+      if ("whole" in taken) {
+        return await pair.write(key, opts, put(first, taken.whole), put(second, taken.whole));
+      }
+      await pair.writeFlowing(key, opts, taken, (flowing) => second.put(key, flowing, opts));
+    },
+  };
+}
+
+function trees(pair: Pair<FilesystemRepository>, maxBytes: number): FilesystemDriver {
+  const { first, second } = pair;
+  return {
+    ...pair.keyDriver<FilesystemDriver>(),
+    entries: (key, opts) => pair.find((part) => unlessMissing(part.entries(key, opts)), opts),
+    async open(key, path, opts) {
+      for (const part of pair.inOrder) {
+        const stream = await unlessMissing(part.open(key, path, opts));
+        // A tree that does not have the file counts all the same.
+        if (stream || await part.has(key, opts)) return stream;
+      }
+      return undefined;
+    },
+    async write(key, entries: AsyncIterable<TreeEntry>, opts?: WriteOptions) {
+      pair.refuseConditions(key, opts);
+      const { takeTreeAhead } = await import("./taken_ahead.ts");
+      const taken = await takeTreeAhead(entries, maxBytes, opts?.signal);
+      if ("whole" in taken) {
+        const put = (part: FilesystemRepository) => () => part.put(key, taken.whole, opts);
+        return await pair.write(key, opts, put(first), put(second));
+      }
+      await pair.writeFlowing(key, opts, taken, (flowing) => second.put(key, flowing, opts));
+    },
+  };
 }

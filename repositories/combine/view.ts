@@ -87,7 +87,14 @@ export function view<R extends AnyRepository>(kind: RepositoryKind, init: ViewIn
   return repositoryOf(kind, { ...common, ...own }) as ViewOf<R>;
 }
 
-function repositoryOf(kind: RepositoryKind, driver: KeyDriver): AnyRepository {
+/**
+ * A repository over a driver.
+ *
+ * @param kind What its values are.
+ * @param driver The driver.
+ * @returns The repository.
+ */
+export function repositoryOf(kind: RepositoryKind, driver: KeyDriver): AnyRepository {
   if (kind === "blob") return new BlobRepository(driver as BlobDriver);
   if (kind === "metadata") return new MetadataRepository(driver as MetadataDriver);
   if (kind === "filesystem") return new FilesystemRepository(driver as FilesystemDriver);

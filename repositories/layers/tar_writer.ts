@@ -6,6 +6,7 @@
 import type { Bytes } from "../../core/bytes.ts";
 import type { TarHeader } from "../../deps/modern_tar.ts";
 import type { TreeEntry } from "../driver.ts";
+import { untilAborted } from "../stream_chunks.ts";
 import { measured, TreeCheck } from "../tree_check.ts";
 
 /** What takes the headers and contents of members. */
@@ -104,15 +105,4 @@ async function add(
   writer.closed.catch(() => {});
   for await (const chunk of chunks) await writer.write(chunk);
   await writer.close();
-}
-
-/** A promise, or the reason of the signal when that is aborted first. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) return onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -27,7 +27,7 @@ export const ENTRY_BUDGETS: Readonly<Record<string, EntryBudget>> = {
       "npm:js-yaml",
       "npm:modern-tar",
     ],
-    modules: 115,
+    modules: 117,
   },
   "cli.ts": { eager: ["npm:@stricli/core"], lazy: ["npm:@stricli/core"], modules: 60 },
 };

@@ -1,9 +1,13 @@
 import { json } from "../../../core/codec.ts";
+import { BlobRepository } from "../../../repositories/blob.ts";
+import { fallback } from "../../../repositories/combine/fallback.ts";
 import type { BlobDriver, FilesystemDriver, MetadataDriver } from "../../../repositories/driver.ts";
 import { encoded } from "../../../repositories/encoded.ts";
 import { compressed } from "../../../repositories/layers/compressed.ts";
 import { encrypted } from "../../../repositories/layers/encrypted.ts";
 import { packed } from "../../../repositories/layers/packed.ts";
+import { MemoryBlobRepository } from "../../../repositories/memory.ts";
+import { memoised } from "../../../repositories/memory_store.ts";
 import { yaml } from "../../../repositories/yaml.ts";
 import { testBlobDriver } from "../../../testing/blob_suite.ts";
 import { testFilesystemDriver } from "../../../testing/filesystem_suite.ts";
@@ -39,3 +43,14 @@ testMetadataDriver(
   inBucket<MetadataDriver>((blobs) => encoded(blobs, json), {}, 100),
 );
 testFilesystemDriver("packed() over s3Driver()", inBucket<FilesystemDriver>(packed(), {}, 100));
+
+/** The small ones of a bucket, for every client of it the same. */
+const small = memoised((identity) => new MemoryBlobRepository(`small ones of ${identity}`));
+testBlobDriver(
+  "fallback() of memory and s3Driver()",
+  inBucket<BlobDriver>(
+    (blobs) => fallback(small(blobs.identity), new BlobRepository(blobs), { maxBytes: 100_000 }).driver,
+    {},
+    100,
+  ),
+);
