@@ -75,6 +75,64 @@ export function parseQuota(init: QuotaInit, what = "quota"): Quota {
   );
 }
 
+/**
+ * Reads a quota of which amounts may be shares of what there is: `"50%"`, or `"max"` for all of it.
+ *
+ * @param init Amounts by name.
+ * @param there What there is.
+ * @param whose Whose it is, for errors: `pool local`.
+ * @param what What it is for, for errors: `task train`.
+ * @returns The amounts as numbers: cores, bytes, units.
+ * @throws {DefinitionError} When an amount is neither a quantity nor a share, or a share of something of which it is not known how much there is.
+ */
+export function parseShares(init: QuotaInit, there: Quota, whose: string, what: string): Quota {
+  return Object.fromEntries(
+    Object.entries(init).map(([name, amount]) => {
+      const share = typeof amount === "string" ? shareOf(amount.trim()) : undefined;
+      if (share === undefined) return [name, parseQuantity(amount, `quota of ${what}: ${name}`)];
+      if (!(share > 0 && share <= 1)) {
+        throw new DefinitionError(
+          `Cannot read quota of ${what}: ${name} ${
+            JSON.stringify(amount)
+          }; write a share above 0% and up to 100%, or "max" for all there is`,
+        );
+      }
+      const all = there[name];
+      if (all === undefined) {
+        throw new DefinitionError(
+          `Cannot tell how much quota of ${what}: ${name} ${
+            JSON.stringify(amount)
+          } is: ${whose} has no capacity of ${name}; write an amount, or say how much it has: { capacity: { ${name}: ... } }`,
+        );
+      }
+      // There are no parts of a byte.
+      return [name, name === "memory" ? Math.floor(all * share) : all * share];
+    }),
+  );
+}
+
+/** The share that a text names, from 0 to 1; nothing when it names none. */
+function shareOf(text: string): number | undefined {
+  if (text === "max") return 1;
+  const percent = /^(\d+(?:\.\d*)?|\.\d+)%$/.exec(text);
+  return percent ? Number(percent[1]) / 100 : undefined;
+}
+
+/** Units of memory, the largest first. */
+const UNITS = ["Ei", "Pi", "Ti", "Gi", "Mi", "Ki"] as const;
+
+/**
+ * Writes an amount for people.
+ *
+ * @param name Of what: `cpu`, `memory`.
+ * @param amount How much: cores, bytes, units.
+ * @returns `2`, `0.5`, and of memory `1.5Gi`.
+ */
+export function formatAmount(name: string, amount: number): string {
+  const unit = name === "memory" ? UNITS.find((each) => amount >= SUFFIX[each]!) : undefined;
+  return `${Math.round(amount / SUFFIX[unit ?? ""]! * 100) / 100}${unit ?? ""}`;
+}
+
 /** Room for rounding in sums of fractions such as 0.1. */
 const EPSILON = 1e-9;
 

@@ -147,6 +147,8 @@ export interface Executor<in W extends Work = never> {
   readonly accepts: ReadonlySet<string>;
   /** What all its runs together may use. A resource that is not named has no limit. */
   readonly capacity: Quota;
+  /** What one run may use at the most, where that is less than the capacity: that of the largest of several machines. */
+  readonly most?: Quota | undefined;
   /** What of this machine the work sees: its files under the same paths, or nothing. */
   readonly sees: "files" | "nothing";
   /** Whether its logs are for text only: some bytes are changed, and long logs lose their beginning. Published streams then travel as outputs do. */

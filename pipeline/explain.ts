@@ -7,9 +7,11 @@ import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import { formatDuration } from "../core/duration.ts";
 import type { Key } from "../core/key.ts";
+import { formatAmount } from "../core/quota.ts";
 import type { Outcome } from "../tasks/outcome.ts";
 import { readAttempts, readOutcome } from "../tasks/outcome_document.ts";
 import type { FoundRun } from "../tasks/runner.ts";
+import type { Task } from "../tasks/task.ts";
 import { type Asked, askKeys, keyOf } from "./explain_keys.ts";
 import { firstItem, whileRunning } from "./explain_reads.ts";
 import { difference, intersection } from "./key_set.ts";
@@ -194,7 +196,7 @@ export async function explainJob(
       ? `It is ready, but task ${name} is disabled`
       : task.unseen !== undefined
       ? `It is ready; whether it runs already cannot be told: ${task.unseen}`
-      : "It is ready: the next run starts it as soon as there is room",
+      : `It is ready: the next run starts it as soon as there is room${needsText(task.task)}`,
     running: `It is running${
       run ? ` (${run.where})${run.waiting === undefined ? "" : `: ${run.waiting}`}` : ""
     }`,
@@ -218,6 +220,17 @@ export async function explainJob(
     retryAt,
     problems,
   };
+}
+
+/** What a job needs of what its pool has. */
+function needsText({ quota, runner: { pool } }: Task): string {
+  const needs = Object.entries(quota).filter(([name, amount]) =>
+    amount > 0 && pool.capacity[name] !== undefined
+  )
+    .map(([name, amount]) =>
+      `${formatAmount(name, amount)} of ${formatAmount(name, pool.capacity[name]!)} ${name}`
+    );
+  return needs.length === 0 ? "" : ` in pool ${pool.name}: it needs ${needs.join(" and ")}`;
 }
 
 /**

@@ -76,7 +76,17 @@ export function planReport(
       attempt: (state.task(action.task).tries.get(action.job) ?? 0) + 1,
       priority: action.priority,
     })),
-    wait: waits.map((wait) => ({ task: wait.task, job: state.keys.key(wait.job), for: wait.for })),
+    wait: waits.map((wait) => {
+      const { quota, runner: { pool } } = state.task(wait.task).task;
+      const needs = quota[wait.for];
+      const of = Math.min(pool.capacity[wait.for] ?? Infinity, resources[wait.for] ?? Infinity);
+      return {
+        task: wait.task,
+        job: state.keys.key(wait.job),
+        for: wait.for,
+        ...(needs !== undefined && of !== Infinity && { needs, of }),
+      };
+    }),
     ready: state.tasks.filter(selected).reduce((sum, entry) => sum + intersection([entry.ready.set]).size, 0),
     downstream,
     tasks: state.counts(),

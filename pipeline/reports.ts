@@ -160,7 +160,14 @@ export interface PlanReport {
     readonly priority: number;
   }[];
   /** Jobs that are ready and would have to wait, and for what. */
-  readonly wait: readonly { readonly task: string; readonly job: Key; readonly for: string }[];
+  readonly wait: readonly {
+    readonly task: string;
+    readonly job: Key;
+    readonly for: string;
+    /** How much it needs of it, and how much there is when nothing runs, where it is a resource: in cores, bytes, units. */
+    readonly needs?: number;
+    readonly of?: number;
+  }[];
   /** How many ready jobs there are in all. */
   readonly ready: number;
   /** What follows, by task, if all of that succeeds: how many more jobs would become ready. */

@@ -46,6 +46,13 @@ function everywhereFaults(name: string, options: PodTaskOptions<Links>): string[
       faults.push(fault(`which have one log together, and no ${stream}; leave it out`));
     }
   }
+  for (const [resource, amount] of Object.entries(options.quota ?? {})) {
+    if (amount === "max" || String(amount).endsWith("%")) {
+      faults.push(
+        fault(`and no node is known before; write an amount of ${resource} in place of "${amount}"`),
+      );
+    }
+  }
   if (options.longRunning === false) faults.push(fault("and so is long-running; leave longRunning out"));
   if ((options.replicas ?? 1) > 1) faults.push(fault("and has no replicas besides; leave replicas out"));
   return faults;

@@ -19,6 +19,8 @@ export interface Pool {
   readonly name: string;
   /** What all runs together may use; a resource that is not named has no limit. */
   readonly capacity: Quota;
+  /** What one run may use at the most, of which a quota may be a share, where that is less than the capacity: that of the largest of several machines. */
+  readonly most?: Quota | undefined;
   /** How many runs at once at the most. */
   readonly width: number;
 }

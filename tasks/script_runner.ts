@@ -34,8 +34,8 @@ class ScriptRunner<W extends Work> implements Runner {
   /** What was loaded: once it is there, calls go to it without a detour. */
   #runner: ProcessRunner<W> | undefined;
 
-  constructor({ name, capacity }: Executor<W>, plan: () => ProcessPlan<W> | Promise<ProcessPlan<W>>) {
-    this.pool = { name, capacity, width: WIDTH };
+  constructor({ name, capacity, most }: Executor<W>, plan: () => ProcessPlan<W> | Promise<ProcessPlan<W>>) {
+    this.pool = { name, capacity, most, width: WIDTH };
     this.#plan = plan;
   }
 

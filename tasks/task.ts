@@ -6,7 +6,7 @@
 import { type Duration, parseDuration } from "../core/duration.ts";
 import { DefinitionError } from "../core/errors.ts";
 import { isKey, type Key } from "../core/key.ts";
-import { parseQuota, type Quota, type QuotaInit } from "../core/quota.ts";
+import { parseShares, type Quota, type QuotaInit } from "../core/quota.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import { type Link, type Links, status } from "./link.ts";
 import { linkFaults } from "./link_faults.ts";
@@ -39,7 +39,10 @@ export interface TaskOptions<L extends Links = Links> {
   readonly done: OutcomesInit;
   /** What the task reads and writes, by name. */
   readonly links?: L;
-  /** What one job needs: `{ cpu: 2, memory: "1.5Gi", gpu: 1 }`. Default: as the kind of task says. */
+  /**
+   * What one job needs: `{ cpu: 2, memory: "1.5Gi", gpu: 1 }`, or shares of what its pool has: `{ cpu: "50%", memory: "max" }`. Default: as the kind
+   * of task says.
+   */
   readonly quota?: QuotaInit;
   /** Which jobs go first: the higher, the sooner. A function is asked once per job and replica. Default: 0. */
   readonly priority?: number | ((job: Key, replica: number) => number);
@@ -203,6 +206,7 @@ export function defineTask<L extends Links>(
   };
   const faults = faultsOf(name, links, limits);
   if (faults.length > 0) throw new DefinitionError(faults);
+  const { pool } = runner;
   const own: Record<string, Link> = {
     done: { ...status(outcomes.done), start: "absent" },
     success: status(outcomes.success),
@@ -217,7 +221,9 @@ export function defineTask<L extends Links>(
     allLinks: { ...links, ...own },
     outcomes,
     logs: options.logs,
-    quota: options.quota ? parseQuota(options.quota, `quota of task ${name}:`) : runner.defaultQuota,
+    quota: options.quota
+      ? parseShares(options.quota, pool.most ?? pool.capacity, `pool ${pool.name}`, `task ${name}`)
+      : runner.defaultQuota,
     priority: options.priority ?? 0,
     ...limits,
     timeoutMs: options.timeout === undefined

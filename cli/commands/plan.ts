@@ -1,4 +1,5 @@
 /** `plan`: what a run would start now, and what the rest waits for. @module */
+import { formatAmount } from "../../core/quota.ts";
 import type { PlanReport } from "../../pipeline/reports.ts";
 import type { Style } from "../ansi.ts";
 import { taskOf } from "../names.ts";
@@ -65,7 +66,12 @@ function waitLines(report: PlanReport, style: Style): string[] {
   if (held <= 0 && report.wait.length === 0) return [];
   const groups = Map.groupBy(
     report.wait,
-    ({ task, for: reason }) => `  ${task}  waits for ${WAITS[reason] ?? reason}`,
+    ({ task, for: reason, needs, of }) =>
+      `  ${task}  waits for ${WAITS[reason] ?? reason}${
+        needs === undefined || of === undefined
+          ? ""
+          : `: it needs ${formatAmount(reason, needs)} of ${formatAmount(reason, of)}`
+      }`,
   );
   return [
     "",

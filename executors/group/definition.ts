@@ -41,3 +41,14 @@ export function together(executors: readonly Executor[]): Quota {
   }
   return sums;
 }
+
+/**
+ * What the largest member has: that with the most cores, and among those the most memory. Of what not all members limit nobody knows how much there is.
+ */
+export function largest(executors: readonly Executor[]): Quota {
+  const known = Object.keys(together(executors));
+  const [best] = executors.map(({ capacity, most = capacity }) => most).sort((a, b) =>
+    (b.cpu ?? 0) - (a.cpu ?? 0) || (b.memory ?? 0) - (a.memory ?? 0)
+  );
+  return Object.fromEntries(known.flatMap((name) => best![name] === undefined ? [] : [[name, best![name]]]));
+}

@@ -11,7 +11,7 @@ import type { Quota } from "../../core/quota.ts";
 import { unknownRun } from "../attempts.ts";
 import type { CallOptions, Executor, LogOptions, Reach, RunStatus, StartOptions, Work } from "../executor.ts";
 import { Choice, type Open } from "./choice.ts";
-import { faultsOf, together } from "./definition.ts";
+import { faultsOf, largest, together } from "./definition.ts";
 import { Member } from "./member.ts";
 import { type Placed, Places } from "./places.ts";
 import { Opening } from "../opening.ts";
@@ -61,6 +61,7 @@ class ExecutorGroup<W extends Work> implements Executor<W> {
   readonly name: string;
   readonly accepts: ReadonlySet<string>;
   readonly capacity: Quota;
+  readonly most: Quota;
   readonly sees: "files" | "nothing";
   readonly textLogs?: boolean | undefined;
   readonly reach?: Reach | undefined;
@@ -75,6 +76,7 @@ class ExecutorGroup<W extends Work> implements Executor<W> {
     this.name = name;
     this.accepts = first.accepts;
     this.capacity = together(executors);
+    this.most = largest(executors);
     this.sees = first.sees;
     this.textLogs = first.textLogs;
     this.#executors = executors;

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { concat, decodeText, encodeText, readAll, toStream } from "../../core/bytes.ts";
 import { json } from "../../core/codec.ts";
 import { formatDuration, parseDuration } from "../../core/duration.ts";
-import { exceeded, parseQuantity, parseQuota } from "../../core/quota.ts";
+import {
+  exceeded,
+  formatAmount,
+  parseQuantity,
+  parseQuota,
+  parseShares,
+  type QuotaInit,
+} from "../../core/quota.ts";
 
 Deno.test("parseDuration reads milliseconds and texts", () => {
   const cases: [number | string, number][] = [
@@ -47,6 +54,28 @@ Deno.test("parseQuantity reads the notation of Kubernetes", () => {
   assert.throws(() => parseQuota({ memory: "lots" }), {
     message: 'Cannot read quota memory "lots"; write a Kubernetes quantity such as 2, "500m" or "1.5Gi"',
   });
+});
+
+Deno.test("parseShares reads amounts, and shares of what there is", () => {
+  const read = (init: QuotaInit) => parseShares(init, { cpu: 3, memory: 1001, gpu: 8 }, "pool p", "task t");
+  assert.deepEqual(read({ cpu: "50%", memory: "50%", gpu: "max", licence: 1 }), {
+    cpu: 1.5,
+    memory: 500,
+    gpu: 8,
+    licence: 1,
+  });
+  assert.deepEqual(read({ cpu: " .5% ", gpu: "12.5%" }), { cpu: 0.015, gpu: 1 });
+  for (const bad of ["0%", "100.1%", "-1%", "%", "Max"]) {
+    assert.throws(() => read({ cpu: bad }), { code: "invalid-definition" }, bad);
+  }
+  assert.throws(() => read({ licence: "max" }), /pool p has no capacity of licence/);
+});
+
+Deno.test("formatAmount writes cores and bytes for people", () => {
+  assert.equal(formatAmount("cpu", 1 / 3), "0.33");
+  assert.equal(formatAmount("memory", 1.5 * 2 ** 30), "1.5Gi");
+  assert.equal(formatAmount("memory", 1000), "1000");
+  assert.equal(formatAmount("gpu", 2048), "2048");
 });
 
 Deno.test("exceeded names what there is too little of, and forgives rounding", () => {
