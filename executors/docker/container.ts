@@ -36,12 +36,14 @@ export async function nameOf(owner: Owner, { task, job, replica, attempt }: Atte
  * @param owner Whose.
  * @param attempt Which.
  * @param work What it runs.
+ * @param made What tells the one call that has made the container.
  * @returns The labels.
  */
 export function labelsOf(
   { label, state }: Owner,
   attempt: Attempt,
   work: ContainerWork,
+  made: string,
 ): Record<string, string> {
   return {
     [`${label}.state`]: state,
@@ -49,6 +51,7 @@ export function labelsOf(
     [`${label}.job`]: attempt.job,
     [`${label}.replica`]: String(attempt.replica),
     [`${label}.attempt`]: String(attempt.attempt),
+    [`${label}.made`]: made,
     [`${label}.notes`]: JSON.stringify(work.notes),
     [`${label}.streams`]: work.mergeStderr ? "merged" : "apart",
   };
@@ -94,6 +97,7 @@ export function readLabels(
  * @param work What it runs.
  * @param argv The command line.
  * @param quota What it may use.
+ * @param made What tells the one call that makes it.
  * @returns The document for the engine.
  */
 export function containerOf(
@@ -102,6 +106,7 @@ export function containerOf(
   work: ContainerWork,
   argv: readonly string[],
   quota: Quota,
+  made: string,
 ): unknown {
   const memory = quota.memory === undefined ? undefined : Math.floor(quota.memory);
   return {
@@ -113,7 +118,7 @@ export function containerOf(
       "TINI_KILL_PROCESS_GROUP=1",
       ...Object.entries(work.environment).map(([name, value]) => `${name}=${value}`),
     ],
-    Labels: labelsOf(owner, attempt, work),
+    Labels: labelsOf(owner, attempt, work, made),
     WorkingDir: work.workdir ?? WORKDIR,
     StopSignal: "SIGTERM",
     // An image's health check would only cost time.

@@ -23,7 +23,10 @@ export interface EngineCall {
   readonly login?: unknown;
   /** Whether the answer is wanted as a stream of Node. */
   readonly stream?: boolean;
-  /** Whether it must not use a connection that is there: an engine that is leaving serves those, and takes no new ones. */
+  /**
+   * Whether it must not use a connection that is there. An engine that is leaving serves those, and takes no new ones; and where one is cut the
+   * client makes the call again by itself, on another.
+   */
   readonly fresh?: boolean;
   readonly signal?: AbortSignal | undefined;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Attempt, formatAttempt } from "../../core/attempt.ts";
-import { systemClock, within } from "../../core/clock.ts";
+import { sleep, systemClock, within } from "../../core/clock.ts";
 import { ExecutorError } from "../../core/errors.ts";
 import type { Quota } from "../../core/quota.ts";
 import type { ContainerWork } from "../container_work.ts";
@@ -12,8 +12,11 @@ import { containerOf, nameOf, type Owner } from "./container.ts";
 import { type Engine, EngineFault, isAway } from "./engine.ts";
 import type { Images } from "./images.ts";
 import { type Archive, archiveOf, type Command, commandOf } from "./script.ts";
-import { runs, startFault } from "./run_faults.ts";
+import { maybeBegun, runs, runsUnknown, startFault } from "./run_faults.ts";
 import type { Inspected } from "./status.ts";
+
+/** How long to wait before an engine is asked again whether a run has ended that it does not know of, in milliseconds. */
+const UNKNOWN_PAUSE = 200;
 
 /** What `start` needs. */
 export interface Start {
@@ -89,7 +92,7 @@ export class ContainerRuns {
           file: archive.file,
           signal,
         });
-        await this.#begin(id);
+        await this.#begin(id, run, command);
         signal?.throwIfAborted();
       } catch (error) {
         await this.remove(id, true).catch(() => {});
@@ -102,15 +105,28 @@ export class ContainerRuns {
     }
   }
 
-  /** Starts a container, and once: an engine that is killed before it answers may have started it. */
-  async #begin(id: string): Promise<void> {
+  /** Starts a container, and once: an engine that is killed before it answers may have started it, and not know that. */
+  async #begin(id: string, { action, signal }: Start, { once }: Command): Promise<void> {
     let asked = false;
     // Not cut short: an aborted call may start it all the same.
-    await this.engine.patiently(async () => {
-      if (asked && (await this.find(id))?.State.Status !== "created") return;
-      asked = true;
-      await this.engine.call({ method: "POST", path: `/containers/${id}/start` });
-    }, undefined);
+    const start = (): Promise<void> =>
+      this.engine.patiently(async () => {
+        if (asked) {
+          if ((await this.find(id))?.State.Status !== "created") return;
+          if (!once) throw maybeBegun(action);
+        }
+        asked = true;
+        await this.engine.call({ method: "POST", path: `/containers/${id}/start`, fresh: true });
+      }, undefined);
+    for (;;) {
+      try {
+        return await start();
+      } catch (error) {
+        // It runs, and the engine does not know that. Nobody can end it; when it has ended it is started, and says that it has begun before.
+        if (!runsUnknown(error)) throw error;
+      }
+      await sleep(systemClock, UNKNOWN_PAUSE, signal);
+    }
   }
 
   async #pull({ work, action, signal }: Start): Promise<void> {
@@ -122,9 +138,25 @@ export class ContainerRuns {
 
   async #create(name: string, run: Start, command: Command): Promise<string> {
     const { attempt, work, quota, action } = run;
-    const body = containerOf(this.owner, attempt, work, command.argv, quota);
-    const create = (): Promise<{ readonly Id: string }> =>
-      this.engine.call({ method: "POST", path: "/containers/create", query: { name }, body });
+    const made = crypto.randomUUID();
+    const body = containerOf(this.owner, attempt, work, command.argv, quota, made);
+    const create = async (): Promise<{ readonly Id: string }> => {
+      try {
+        return await this.engine.call({
+          method: "POST",
+          path: "/containers/create",
+          query: { name },
+          body,
+          fresh: true,
+        });
+      } catch (error) {
+        if (!isAway(error)) throw error;
+        // It may have been made before the engine went away, or the connection.
+        const found = await this.#unanswered(error, name, run.signal);
+        if (found?.Config.Labels[`${this.owner.label}.made`] !== made) throw error;
+        return found;
+      }
+    };
     try {
       return (await create().catch(async (error) => {
         if (!(error instanceof EngineFault) || error.status !== 404) throw error;
@@ -143,6 +175,17 @@ export class ContainerRuns {
       if (error instanceof EngineFault && error.status === 409) throw this.#exists(run, error);
       throw error;
     }
+  }
+
+  /** The container of that name after a call was not answered; nothing when the call did not get there. */
+  async #unanswered(
+    error: unknown,
+    name: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Inspected | undefined> {
+    const { errno, status } = error as EngineFault;
+    if (status !== undefined || errno === "ECONNREFUSED" || errno === "ENOENT") return undefined;
+    return await this.engine.patiently(() => this.find(name, signal), signal);
   }
 
   #exists({ attempt, action }: Start, cause?: unknown): ExecutorError {

@@ -21,6 +21,12 @@ export const WORKDIR = `${HOME}/work`;
 const STDIN = `${HOME}/stdin`;
 /** It is there when a shell itself left with a code over 128, which else means a signal. */
 export const CODE = `${HOME}/code`;
+/** It is there once a script has begun. */
+const BEGUN = `${HOME}/begun`;
+/** It is there when a script was not begun again, since it had begun before, and nobody saw its end. */
+export const CUT = `${HOME}/cut`;
+/** What a shell leaves with that was not to begin again. */
+export const CUT_CODE = 255;
 
 /** How a script is run. */
 export interface Command {
@@ -28,6 +34,8 @@ export interface Command {
   readonly argv: readonly string[];
   /** What the file of the script holds. */
   readonly text: string;
+  /** Whether it sees to it itself that it begins once. */
+  readonly once: boolean;
 }
 
 /**
@@ -40,15 +48,20 @@ export interface Command {
  */
 export function commandOf(work: ContainerWork, action: string): Command {
   const entry = entryOf(work, action);
-  if (isShell(entry)) return { argv: [entry[0]!, SCRIPT], text: shellText(work) };
+  if (isShell(entry)) return { argv: [entry[0]!, SCRIPT], text: shellText(work), once: true };
   // A program that is no shell reads its input from the file by way of one.
   const redirect = work.stdin ? ["/bin/sh", "-c", `exec "$@" <${STDIN}`, "sh"] : [];
-  return { argv: [...redirect, ...entry, SCRIPT], text: work.script };
+  return { argv: [...redirect, ...entry, SCRIPT], text: work.script, once: false };
 }
 
-/** All that prepares a script is on the first line, so that line numbers in the messages of the shell are the script's. */
+/**
+ * All that prepares a script is on the first line, so that line numbers in the messages of the shell are the script's.
+ *
+ * An engine that is killed while it starts a container may not know afterwards that it has, and would start it again: it begins once.
+ */
 function shellText(work: ContainerWork): string {
-  return `unset TINI_KILL_PROCESS_GROUP;trap '[ "$?" -le 128 ] || : >${CODE}' EXIT;` +
+  return `if [ -e ${BEGUN} ];then : >${CUT};exit ${CUT_CODE};fi;: >${BEGUN};` +
+    `unset TINI_KILL_PROCESS_GROUP;trap '[ "$?" -le 128 ] || : >${CODE}' EXIT;` +
     (work.stdin ? `exec <${STDIN};` : "") +
     (work.mergeStderr ? "exec 2>&1;" : "") +
     work.script.replace(/^#![^\n]*/, "") + "\n";

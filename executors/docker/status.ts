@@ -7,7 +7,7 @@ import type { RunStatus } from "../executor.ts";
 import { signalName } from "../signals.ts";
 import type { Labelled } from "./container.ts";
 import type { Engine } from "./engine.ts";
-import { CODE } from "./script.ts";
+import { CODE, CUT, CUT_CODE } from "./script.ts";
 
 /** A container, as the engine shows one. */
 export interface Inspected {
@@ -94,7 +94,8 @@ async function finished(
   const { ExitCode: code, FinishedAt, OOMKilled, Error: error } = container.State;
   const end = { ...base, state: "finished" as const, until: Date.parse(FinishedAt) };
   if (code === 0) return { ...end, exitCode: 0 };
-  const signal = code > 128 && code <= 192 && !await leftItself(engine, container.Id)
+  // A shell that left with such a code by itself has noted that.
+  const signal = code > 128 && code <= 192 && !await has(engine, container.Id, CODE)
     ? signalName(code - 128)
     : undefined;
   const how = signal === undefined ? { exitCode: code } : { signal };
@@ -106,19 +107,19 @@ async function finished(
       reason: `out of memory${limit ? `: it may use ${limit} bytes; give it a larger quota` : ""}`,
     };
   }
+  if (code === CUT_CODE && await has(engine, container.Id, CUT)) {
+    const reason = "the Docker Engine was killed as it started it, and does not know how it went";
+    return { ...end, ...how, reason, infrastructure: true };
+  }
   if (await cutByRestart(engine, container, signal !== undefined || code === 255)) {
     return { ...end, ...how, reason: "the Docker Engine was restarted while it ran", infrastructure: true };
   }
   return { ...end, ...how, ...(error !== "" && { reason: error }) };
 }
 
-/** Whether a shell left with a code over 128 by itself. */
-async function leftItself(engine: Engine, id: string): Promise<boolean> {
-  const found = await engine.find({
-    method: "HEAD",
-    path: `/containers/${id}/archive`,
-    query: { path: CODE },
-  });
+/** Whether there is a file in a container. */
+async function has(engine: Engine, id: string, path: string): Promise<boolean> {
+  const found = await engine.find({ method: "HEAD", path: `/containers/${id}/archive`, query: { path } });
   return found !== undefined;
 }
 
