@@ -5,6 +5,7 @@
  */
 import { causes, describeError, isDatataskError } from "../core/errors.ts";
 import { printable, type Style } from "./ansi.ts";
+import { uncachedText } from "./uncached.ts";
 
 /** What programs that call this one can tell apart. */
 export const EXIT = {
@@ -62,6 +63,8 @@ export function failureText(error: unknown, debug: boolean, style: Style): strin
     const what = /Requires (.+?), run again/.exec(describeError(error))?.[1] ?? "a permission";
     return `${head} Not allowed: this needs ${what}; run again with ${flag} (or -A, for all permissions)\n${stack}`;
   }
+  const uncached = uncachedText(error);
+  if (uncached) return `${head} ${uncached}\n${stack}`;
   const name = error instanceof Error && error.name !== "Error" ? `${error.name}: ` : "";
   return `${head} ${name}${lines(describeError(error))}${
     debug ? "" : "; add --debug to see where"

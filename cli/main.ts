@@ -158,6 +158,12 @@ async function run(
     return await start(args, { io: systemIo(), program: programName(), pipeline, commands });
   } catch (error) {
     // What would say so may not be read either. `start` itself throws nothing.
+    const { uncachedText } = await import("./uncached.ts");
+    const uncached = uncachedText(error);
+    if (uncached) {
+      console.error(`datatask: ${uncached}`);
+      return 1;
+    }
     const needs = /Requires (.+?), run again with the (--allow-[a-z-]+) flag/.exec(String(error));
     if (!needs) throw error;
     const [, what, flag] = needs;

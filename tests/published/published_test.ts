@@ -105,6 +105,27 @@ Deno.test("the published package can be run, added, installed and imported", asy
     await check();
   });
 
+  await t.step("what was cached beforehand works without a network", async () => {
+    await using image = await scratch({ JSR_URL: registry.url });
+    const check = await withBook(image);
+    await image.write("pipeline.ts", pipelineOf(`jsr:${name}`));
+    const early = await image.deno("cache", "pipeline.ts", `jsr:${name}/cli`);
+    assert.equal(early.code, 0, early.text);
+    for (const program of [["pipeline.ts"], [`jsr:${name}/cli`, "-p", "pipeline.ts"]]) {
+      const { code, text } = await image.deno("run", "-A", "--cached-only", ...program, "status");
+      assert.equal(code, 1, text);
+      assert.match(text, /^datatask: Cannot load cli\/.+ of this package, which is not in Deno's cache; /);
+      assert(text.endsWith(`run: deno cache jsr:${name}@${version}/offline\n`), text);
+    }
+    const cached = await image.deno("cache", "pipeline.ts", `jsr:${name}/offline`);
+    assert.equal(cached.code, 0, cached.text);
+    for (const words of [["run"], ["status"], ["graph", "--format", "svg"], ["doctor"]]) {
+      const { code, text } = await image.deno("run", "-A", "--cached-only", "pipeline.ts", ...words);
+      assert.equal(code, 0, text);
+    }
+    await check();
+  });
+
   await t.step("types: a program that uses it wrongly does not check", async () => {
     await place.write("wrong.ts", pipelineOf(name).replace("await books.text()", "await books.write('x')"));
     const { code, text } = await place.deno("check", "wrong.ts");

@@ -40,6 +40,7 @@ export const START_BUDGETS: Readonly<Record<string, number>> = {
   ".": 4,
   "./cli": 3,
   "./cli --help": 3,
+  "./offline": 9,
   "./testing": 7,
   "./s3": 13,
   "./mongodb": 14,

@@ -1,6 +1,6 @@
 /** Tests of who imports whom: the rooms, and what the two light entry points reach. */
 import assert from "node:assert/strict";
-import { sources } from "../../tools/entries.ts";
+import { ROOT, sources } from "../../tools/entries.ts";
 import { ENTRY_BUDGETS } from "./budgets.ts";
 import { modulesOf, reach } from "./modules.ts";
 
@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const EXCEPT: Readonly<Record<string, string>> = {
   "mod.ts -> cli/main.ts":
     "main() is offered to pipelines that are programs themselves; it loads the rest only when called",
+  "cli/offline.ts -> cli.ts": "it reaches everything",
 };
 
 const roomOf = (name: string): string => name.includes("/") ? name.slice(0, name.indexOf("/")) : name;
@@ -63,11 +64,27 @@ Deno.test("dependencies are named in deps/ and nowhere else", () => {
   assert.deepEqual(wrong, []);
 });
 
+/** What `main()` is before anything is loaded. */
+const MAIN = ["cli/main.ts", "cli/uncached.ts"];
+
 Deno.test("mod.ts does not reach the command line, and cli.ts no entry point but itself", () => {
   for (const name of reach(modules, "mod.ts")) {
-    if (roomOf(name) === "cli") assert(EXCEPT[`mod.ts -> ${name}`] || name === "cli/main.ts", name);
+    if (roomOf(name) === "cli") assert(EXCEPT[`mod.ts -> ${name}`] || MAIN.includes(name), name);
   }
   assert(!reach(modules, "cli.ts").has("mod.ts"));
+});
+
+Deno.test("cli/offline.ts reaches all that is loaded by a computed address", () => {
+  const computed = [...modules.keys()].filter((name) => /^cli\/commands\/|_main\.ts$|\/main\.ts$/.test(name));
+  for (const name of sources()) {
+    const text = Deno.readTextFileSync(new URL(name, ROOT));
+    for (const [, path] of text.matchAll(/new URL\(["'](\.[^"']+\.ts)["'], import\.meta\.url\)/g)) {
+      computed.push(new URL(path!, new URL(name, "file:///")).pathname.slice(1));
+    }
+  }
+  assert(computed.includes("cli/graph/svg.ts"));
+  const reached = reach(modules, "cli/offline.ts");
+  assert.deepEqual(computed.filter((name) => !reached.has(name)), []);
 });
 
 for (const [entry, budget] of Object.entries(ENTRY_BUDGETS)) {
