@@ -64,8 +64,9 @@ export class Items {
     const path = `${this.#folder}/${storageName(name)}${cokey === undefined ? "" : `.${cokey}`}`;
     let answer = "";
     const whole = await uploads.take(exchange, `${path}.part`, async () => {
-      if (cokey === undefined) answer = await this.#publish(name, calledIn(exchange, name), path, signal);
-      else {
+      if (cokey === undefined) {
+        answer = await this.#publish(name, calledIn(exchange, name), path, signal) ?? "";
+      } else {
         // What was kept may go; this may not, until it was published too.
         this.#kept.delete(name);
         await settle(path, this.#granted.cokeyed[cokey]!.tree, signal);
@@ -85,7 +86,7 @@ export class Items {
     called: string | undefined,
     path: string,
     signal: AbortSignal,
-  ): Promise<Key> {
+  ): Promise<Key | undefined> {
     const { tree, cokeyed, publish } = this.#granted;
     const beside: Record<string, string> = {};
     for (const other of Object.keys(cokeyed)) {
@@ -94,7 +95,7 @@ export class Items {
     await settle(path, tree, signal);
     try {
       const key = await publish({ name: called, path, cokeyed: beside }, signal);
-      this.#published.add(name);
+      if (key !== undefined) this.#published.add(name);
       await this.#keep(name, Object.values(beside));
       return key;
     } finally {

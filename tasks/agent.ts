@@ -49,8 +49,8 @@ export type GrantedOutput =
     readonly tree: boolean;
     /** The cokeyed repositories by their names, and whether a value of theirs is a tree. */
     readonly cokeyed: Readonly<Record<string, { readonly tree: boolean }>>;
-    /** Publishes one; resolves with its key. Called again for a name, never twice at a time, it publishes that item again under the same key. */
-    readonly publish: (item: GrantedItem, signal: AbortSignal) => Promise<Key>;
+    /** Publishes one; resolves with its key, or with nothing when it was empty and such are dropped. Called again for a name, never twice at a time, it publishes that item again under the same key. */
+    readonly publish: (item: GrantedItem, signal: AbortSignal) => Promise<Key | undefined>;
   };
 
 /** What one attempt may do through the agent. */

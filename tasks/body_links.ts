@@ -176,7 +176,10 @@ function bindItems({ attempt, links, gate, context }: BodyScope, name: string): 
   const link = links[name]!;
   const publisher = new ItemPublisher(attempt, name, link, context);
   const check = (): void => gate.check();
-  const publish = (item: Omit<NewItem, "cokeyed">, cokeyed: NewItem["cokeyed"] = {}): Promise<Key> => {
+  const publish = (
+    item: Omit<NewItem, "cokeyed">,
+    cokeyed: NewItem["cokeyed"] = {},
+  ): Promise<Key | undefined> => {
     const published = publisher.publish({ ...item, cokeyed }, { signal: gate.signal, check });
     return gate.track(published);
   };

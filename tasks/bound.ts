@@ -81,8 +81,8 @@ export type BoundOutput<R extends Repository> = R extends BlobRepository ? Bound
   : BoundKey;
 
 /** What a link becomes for a body. */
-export type BoundLink<K extends Link> = K extends ItemsLink<infer R, infer C, infer N, infer A, infer O>
-  ? Items<R, C, N, A, O>
+export type BoundLink<K extends Link> = K extends
+  ItemsLink<infer R, infer C, infer N, infer A, infer O, infer E> ? Items<R, C, N, A, O, E>
   : K extends Link<infer R, infer D, infer V, infer C> ? V extends "lookup" ? Lookup<R>
     : V extends "stream" ? BoundStream<R, C>
     : V extends "key" ? Key

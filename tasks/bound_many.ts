@@ -78,34 +78,44 @@ export type CokeyedValues<C, A extends PropertyKey> =
   };
 
 /** A streaming output whose items are called by name. */
-export interface BoundItems<V, B> {
+export interface BoundItems<V, B, K = Key> {
   /**
    * Publishes an item, at once. Under the same name again it replaces the item.
    *
    * @param name What it is called, within the job.
    * @param value Its value.
    * @param cokeyed What goes under the same key. It is there before the item is.
-   * @returns Its key.
+   * @returns Its key; nothing when it was empty and the link drops such items.
    */
-  write(name: string, value: V, cokeyed?: B): Promise<Key>;
+  write(name: string, value: V, cokeyed?: B): Promise<K>;
 }
 
 /** A streaming output whose items are called by what they hold. */
-export interface BoundContents<V, B> {
+export interface BoundContents<V, B, K = Key> {
   /**
    * Publishes an item, at once.
    *
    * @param value Its value.
    * @param cokeyed What goes under the same key. It is there before the item is.
-   * @returns Its key: the SHA-256 of the value, in hex.
+   * @returns Its key: the SHA-256 of the value, in hex; nothing when it was empty and the link drops such items.
    */
-  write(value: V, cokeyed?: B): Promise<Key>;
+  write(value: V, cokeyed?: B): Promise<K>;
 }
 
 /** What a repository becomes for a body that publishes many values into it. */
-export type Items<R extends Repository, C, N extends ItemKeys, A extends PropertyKey, O> = N extends "content"
-  ? BoundContents<[O] extends [undefined] ? ItemValue<R> : Draft<R>, CokeyedValues<C, A>>
-  : BoundItems<[O] extends [undefined] ? ItemValue<R> : Draft<R>, CokeyedValues<C, A>>;
+export type Items<
+  R extends Repository,
+  C,
+  N extends ItemKeys,
+  A extends PropertyKey,
+  O,
+  E extends boolean = false,
+> = N extends "content"
+  ? BoundContents<NewValue<R, O>, CokeyedValues<C, A>, [E] extends [false] ? Key : Key | undefined>
+  : BoundItems<NewValue<R, O>, CokeyedValues<C, A>, [E] extends [false] ? Key : Key | undefined>;
+
+/** The value of an item, or the part of it that is not made for it. */
+type NewValue<R, O> = [O] extends [undefined] ? ItemValue<R> : Draft<R>;
 
 /**
  * A repository to be read by any key.

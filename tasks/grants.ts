@@ -107,7 +107,7 @@ export function grantedItems(
   documents: Codec,
 ): GrantedOutput {
   const publisher = new ItemPublisher(attempt, name, link, context);
-  const publish = async (item: GrantedItem, signal: AbortSignal): Promise<Key> => {
+  const publish = async (item: GrantedItem, signal: AbortSignal): Promise<Key | undefined> => {
     const cokeyed: Record<string, unknown> = {};
     const value = await valueOf(link.repository, item.path, name, item, documents);
     for (const [other, path] of Object.entries(item.cokeyed)) {

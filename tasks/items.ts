@@ -61,13 +61,15 @@ export class ItemPublisher {
    *
    * @param item The item.
    * @param options When to stop.
-   * @returns Its key.
+   * @returns Its key; nothing when it was empty and such items are dropped.
    * @throws {RepositoryError} When it has no valid key, when values do not fit each other, or when a repository refuses one.
    */
-  async publish(item: NewItem, options: PublishOptions): Promise<Key> {
+  async publish(item: NewItem, options: PublishOptions): Promise<Key | undefined> {
     const { repository, cokeyed } = this.#link;
     this.#check(item);
-    const { key, value, release } = await this.#key(item, options.signal);
+    const given = await this.#unlessEmpty(item);
+    if (given === undefined) return undefined;
+    const { key, value, release } = await this.#key(given, options.signal);
     try {
       const { job, task, attempt } = this.#attempt;
       const context: ItemContext = { job, task, attempt, key, name: item.name ?? key };
@@ -100,6 +102,15 @@ export class ItemPublisher {
     if (this.#plan.keys !== "content" && (typeof name !== "string" || name === "")) {
       throw this.#refused(name ?? "", "it needs a name; call write(name, value)");
     }
+  }
+
+  /** The item; nothing when it is empty, and such are dropped. */
+  async #unlessEmpty(item: NewItem): Promise<NewItem | undefined> {
+    const { kind } = this.#link.repository;
+    if (!this.#plan.dropEmpty || (kind !== "blob" && kind !== "filesystem")) return item;
+    const { peeked } = await import("./item_peek.ts");
+    const { empty, value } = await peeked(item.value);
+    return empty ? undefined : { ...item, value };
   }
 
   /** The key of an item; what its digest was made of is the value from then on. */

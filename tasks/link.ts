@@ -94,6 +94,8 @@ export interface ItemsPlan {
   readonly own: AutomaticValue | undefined;
   /** Merged with cokeyed documents, by the name of the repository. */
   readonly values: Readonly<Record<string, AutomaticValue>>;
+  /** Whether items without anything in them are not published. */
+  readonly dropEmpty: boolean;
 }
 
 /** Links by name. */

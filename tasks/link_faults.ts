@@ -138,6 +138,11 @@ function itemsFaults(name: string, link: string, { items, repository, cokeyed }:
       `Link ${name}.${link} takes the keys of trees from their content, which only blobs and documents allow; use { keys: "allocated" } or { keys: "name" }`,
     );
   }
+  if (items.dropEmpty && repository.kind === "metadata") {
+    faults.push(
+      `Link ${name}.${link} drops empty items, but ${repository.name} holds documents, which are never empty; leave out { dropEmpty }`,
+    );
+  }
   if (items.own && repository.kind !== "metadata") {
     faults.push(
       `Link ${name}.${link} adds fields to its items, but ${repository.name} holds no documents; leave out { own }`,

@@ -7,6 +7,8 @@
  * @module
  */
 import type { Key } from "../core/key.ts";
+import type { BlobRepository } from "../repositories/blob.ts";
+import type { FilesystemRepository } from "../repositories/filesystem.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
 import type { Repository } from "../repositories/repository.ts";
 import type { KeyMapping } from "./key_mapping.ts";
@@ -28,12 +30,14 @@ export interface ItemsLink<
   N extends ItemKeys = ItemKeys,
   A extends PropertyKey = string,
   O = unknown,
+  E extends boolean = boolean,
 > extends Link<R, "out", "items", C> {
   /** How the items are named, and what is added to them. */
   readonly items: ItemsPlan & {
     readonly keys: N;
     readonly own: ((item: ItemContext) => O | Promise<O>) | undefined;
     readonly values: { readonly [K in A]: AutomaticValue };
+    readonly dropEmpty: E;
   };
 }
 
@@ -154,6 +158,7 @@ export interface OutputsOptions<
   N extends ItemKeys,
   A extends keyof C,
   O extends Draft<R> | undefined,
+  E extends boolean = boolean,
 > {
   /**
    * How items get their keys. `allocated`: a key of its own for each job and name, the same in every attempt (the default). `name`: the name that the
@@ -166,6 +171,11 @@ export interface OutputsOptions<
   readonly values?: { readonly [K in A]: (item: ItemContext) => Draft<C[K]> | Promise<Draft<C[K]>> };
   /** Fields that are added to the items themselves, where they are documents. */
   readonly own?: (item: ItemContext) => O | Promise<O>;
+  /**
+   * Whether items with nothing in them are dropped: blobs without bytes, trees without entries. They and what is cokeyed are not published, and
+   * `write` resolves with nothing. A document is never empty. Default: `false`.
+   */
+  readonly dropEmpty?: R extends BlobRepository | FilesystemRepository ? E : false;
 }
 
 /**
@@ -184,10 +194,11 @@ export function outputs<
   C extends Readonly<Record<string, Repository>> = Record<never, never>,
   const A extends keyof C = never,
   O extends Draft<R> | undefined = undefined,
+  const E extends boolean = false,
 >(
   repository: R,
-  options: OutputsOptions<R, C, N, A, O> = {},
-): ItemsLink<R, NoInfer<C>, NoInfer<N>, NoInfer<A>, NoInfer<O>> {
+  options: OutputsOptions<R, C, N, A, O, E> = {},
+): ItemsLink<R, NoInfer<C>, NoInfer<N>, NoInfer<A>, NoInfer<O>, NoInfer<E>> {
   return {
     repository: checked(repository, "outputs"),
     direction: "out",
@@ -201,6 +212,7 @@ export function outputs<
       keys: options.keys ?? "allocated" as N,
       own: options.own,
       values: (options.values ?? {}) as { readonly [K in A]: AutomaticValue },
+      dropEmpty: (options.dropEmpty ?? false) as E,
     },
   };
 }

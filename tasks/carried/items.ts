@@ -58,7 +58,7 @@ export class CarriedItems {
     };
   }
 
-  async #publish(name: string | undefined, value: unknown, cokeyed: object = {}): Promise<Key> {
+  async #publish(name: string | undefined, value: unknown, cokeyed: object = {}): Promise<Key | undefined> {
     this.#agent.signal.throwIfAborted();
     // The agent is told by a header what it is called: a name may be anything, and a path may not.
     const id = name === undefined ? crypto.randomUUID() : sha256(encodeText(name));
@@ -75,7 +75,12 @@ export class CarriedItems {
     }
   }
 
-  async #send(id: string, name: string | undefined, value: unknown, cokeyed: object): Promise<Key> {
+  async #send(
+    id: string,
+    name: string | undefined,
+    value: unknown,
+    cokeyed: object,
+  ): Promise<Key | undefined> {
     for (const [other, beside] of Object.entries(cokeyed)) {
       if (beside === undefined) continue;
       // What is not among them, the agent refuses.
@@ -135,7 +140,7 @@ export class CarriedItems {
   }
 
   /** Hands a value to the agent, a piece at a time; what was cut goes on where the agent says. */
-  async #put(link: string, id: string, name: string | undefined, value: Sendable): Promise<Key> {
+  async #put(link: string, id: string, name: string | undefined, value: Sendable): Promise<Key | undefined> {
     const path = `/items/${encodeURIComponent(link)}/${id}`;
     const item = name === undefined ? "an item" : `item ${JSON.stringify(name)}`;
     const doing = `publish ${item} in ${this.#name} (${this.#link.repository})`;
@@ -156,7 +161,7 @@ export class CarriedItems {
           accept: [416],
           doing,
         });
-        if (status === 201) return text.trim();
+        if (status === 201) return text.trim() || undefined;
         at = status === 416 ? Number(said.get("x-datatask-received") ?? 0) : end;
       }
     } finally {

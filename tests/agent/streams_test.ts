@@ -229,7 +229,7 @@ Deno.test("an item that is sent again, for it was not published or its worker ha
   const { pages } = outputs;
   assert(pages?.kind === "items");
   let away = true;
-  const publish = (item: GrantedItem, signal: AbortSignal): Promise<Key> =>
+  const publish = (item: GrantedItem, signal: AbortSignal): Promise<Key | undefined> =>
     away ? Promise.reject(new Error("the store is away")) : pages.publish(item, signal);
   const worker = await place.admit(grantOf("emma", {}, { pages: { ...pages, publish } }));
   assert.equal((await worker.put("/items/pages.index/1", "meta")).status, 201);

@@ -320,6 +320,10 @@ Deno.test("Links to many values that cannot work are refused where they are defi
       'Link work.a takes the keys of trees from their content, which only blobs and documents allow; use { keys: "allocated" } or { keys: "name" }',
     ],
     [
+      { a: outputs(documents, { dropEmpty: true as never }) },
+      "Link work.a drops empty items, but documents holds documents, which are never empty; leave out { dropEmpty }",
+    ],
+    [
       { a: outputs(blobs, { own: (() => ({})) as never }) },
       "Link work.a adds fields to its items, but blobs holds no documents; leave out { own }",
     ],

@@ -32,6 +32,8 @@ type Is<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 
 const holds = <_T extends true>(): void => {};
 
 Deno.test("Bodies see links to many values as their repositories and options say", () => {
+  // @ts-expect-error a document is never empty
+  outputs(pages, { dropEmpty: true });
   const task = functionTask("many", {
     done: done(),
     links: {
@@ -46,8 +48,12 @@ Deno.test("Bodies see links to many values as their repositories and options say
       held: outputs(blobs, { keys: "content" }),
       facts: outputs(pages, { own: ({ job }) => ({ title: job }) }),
       forest: outputs(trees, { keys: "name" }),
+      sifted: outputs(blobs, { dropEmpty: true }),
+      sums: outputs(blobs, { keys: "content", dropEmpty: true }),
     },
-  }, async ({ any, every, mine, named, held, facts, forest }) => {
+  }, async ({ any, every, mine, named, held, facts, forest, sifted, sums }) => {
+    holds<Is<Awaited<ReturnType<typeof sifted.write>>, string | undefined>>();
+    holds<Is<Awaited<ReturnType<typeof sums.write>>, string | undefined>>();
     holds<Is<Awaited<ReturnType<typeof any.get>>, Page>>();
     for await (const page of mine) holds<Is<Awaited<ReturnType<typeof page.get>>, Page>>();
     for await (const blob of every) {
