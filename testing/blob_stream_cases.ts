@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { type Bytes, decodeText, encodeText, readAll } from "../core/bytes.ts";
 import type { BlobDriver } from "../repositories/driver.ts";
-import { listsExactly, type SuiteCases } from "./suite.ts";
+import { listsExactly, long, type SuiteCases } from "./suite.ts";
 
 async function textOf(driver: BlobDriver, key: string): Promise<string | undefined> {
   const stream = await driver.read(key);
@@ -127,7 +127,7 @@ export const blobStreamCases: SuiteCases<BlobDriver> = {
     await writing;
     assert.equal((await textOf(other, "one"))!.length, 150_000);
   },
-  "a reader gets its own value whole, or an error, when it is overwritten or deleted meanwhile": async (
+  "a reader gets its own value whole, or an error, when it is overwritten or deleted meanwhile": long(async (
     { driver, writer },
   ) => {
     const old = new Uint8Array(3 * 2 ** 20).fill(1);
@@ -154,7 +154,7 @@ export const blobStreamCases: SuiteCases<BlobDriver> = {
       }
       assert.equal(length, old.length, "a value was cut short without an error");
     }
-  },
+  }),
   "gives back what a cancelled stream held": async ({ driver, writer }) => {
     await writer.write("one", new Uint8Array(2 ** 21).fill(3));
     for (let i = 0; i < 20; i++) await (await driver.read("one"))!.cancel("enough");
@@ -165,7 +165,7 @@ export const blobStreamCases: SuiteCases<BlobDriver> = {
     await writer.delete("one");
     assert.equal(await driver.has("one"), false);
   },
-  "a stream ends with the reason of its signal": async ({ driver, writer }) => {
+  "a stream ends with the reason of its signal": long(async ({ driver, writer }) => {
     await writer.write("one", new Uint8Array(8 * 2 ** 20).fill(4));
     const controller = new AbortController();
     const reason = new Error("called off");
@@ -175,8 +175,8 @@ export const blobStreamCases: SuiteCases<BlobDriver> = {
     await assert.rejects(async () => {
       for (let next = await reader.read(); !next.done; next = await reader.read());
     }, (error) => error === reason);
-  },
-  "waits for a slow reader, who gets all of it": async ({ driver, writer }) => {
+  }),
+  "waits for a slow reader, who gets all of it": long(async ({ driver, writer }) => {
     const size = 6 * 2 ** 20;
     await writer.write("one", new Uint8Array(size).fill(6));
     const reader = (await driver.read("one"))!.getReader();
@@ -187,7 +187,7 @@ export const blobStreamCases: SuiteCases<BlobDriver> = {
       for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
     }
     assert.equal(read, size);
-  },
+  }),
   "write: takes a huge value, gives it back, and holds little of it": async ({ driver, huge }) => {
     if (huge === undefined) return;
     const before = memory();

@@ -8,7 +8,7 @@ import { type Bytes, concat, decodeText, encodeText, readAll } from "../core/byt
 import type { BlobDriver, ReadOptions } from "../repositories/driver.ts";
 import { blobStreamCases } from "./blob_stream_cases.ts";
 import { keyCases } from "./key_cases.ts";
-import { type Harness, listsExactly, rejectsWith, runSuite, type SuiteCases } from "./suite.ts";
+import { type Harness, listsExactly, long, rejectsWith, runSuite, type SuiteCases } from "./suite.ts";
 
 /**
  * Sees that a blob driver keeps its contract: registers one test per duty.
@@ -73,7 +73,7 @@ function sameBytes(actual: Bytes | undefined, expected: Bytes, what: string): vo
 }
 
 const contentCases: SuiteCases<BlobDriver> = {
-  "keeps values of 0 bytes, 1 byte and more than 5 MiB": async ({ driver, writer }) => {
+  "keeps values of 0 bytes, 1 byte and more than 5 MiB": long(async ({ driver, writer }) => {
     for (const size of [0, 1, 65_537, 5 * 2 ** 20 + 1]) {
       const bytes = pattern(size);
       await writer.write("whole", bytes);
@@ -87,7 +87,7 @@ const contentCases: SuiteCases<BlobDriver> = {
     }
     await listsExactly(driver, ["whole", "stream"]);
     assert.equal(await driver.readBytes?.("absent"), undefined);
-  },
+  }),
   "write: takes a stream without chunks and one with empty chunks": async ({ driver }) => {
     await driver.write("none", inChunks(new Uint8Array(), 1));
     sameBytes(await bytesOf(driver, "none"), new Uint8Array(), "an empty stream");

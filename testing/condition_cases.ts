@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import type { KeyDriver } from "../repositories/driver.ts";
 import type { SampleValues } from "./key_cases.ts";
-import { codeOf, rejectsWith, type SuiteCases } from "./suite.ts";
+import { codeOf, long, rejectsWith, type SuiteCases } from "./suite.ts";
 
 /** How many race. */
 const RACERS = 8;
@@ -53,7 +53,7 @@ export function conditionCases<D extends KeyDriver>({ write, read }: SampleValue
       assert.equal(await read(driver, "one"), "2");
       assert.equal(await driver.has("two"), false);
     },
-    "write: ifVersion loses no update of many that race": async ({ driver, other }) => {
+    "write: ifVersion loses no update of many that race": long(async ({ driver, other }) => {
       if (!driver.supports.conditional) return await refused(driver, write);
       await write(driver, "count", "000");
       await Promise.all(Array.from({ length: RACERS }, async (_, i) => {
@@ -71,8 +71,8 @@ export function conditionCases<D extends KeyDriver>({ write, read }: SampleValue
         }
       }));
       assert.equal(Number(await read(driver, "count")), RACERS * 5);
-    },
-    "write: gives each value a version of its own": async ({ driver }) => {
+    }),
+    "write: gives each value a version of its own": long(async ({ driver }) => {
       if (!driver.info) return;
       const versions = new Set<string>();
       for (let i = 10; i < 40; i++) {
@@ -82,7 +82,7 @@ export function conditionCases<D extends KeyDriver>({ write, read }: SampleValue
         versions.add(version);
       }
       assert.equal(versions.size, 30);
-    },
+    }),
   };
 }
 

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import type { Change, KeyDriver, OperationOptions, WriteOptions } from "../repositories/driver.ts";
 import { conditionCases } from "./condition_cases.ts";
-import { inParallel, listKeys, listsExactly, type SuiteCases } from "./suite.ts";
+import { inParallel, listKeys, listsExactly, long, type SuiteCases } from "./suite.ts";
 
 /** How the common cases make and read values of one kind: a text stands for a value. */
 export interface SampleValues<D extends KeyDriver> {
@@ -114,7 +114,7 @@ function membershipCases<D extends KeyDriver>({ write, read }: SampleValues<D>):
       assert(texts.includes((await read(driver, "one"))!), "the value is none of those written");
       await listsExactly(driver, ["one"]);
     },
-    "write: lists whole keys while others write and delete": async ({ driver, other }) => {
+    "write: lists whole keys while others write and delete": long(async ({ driver, other }) => {
       const keys = Array.from({ length: 60 }, (_, i) => `key-${i}`);
       const busy = inParallel(keys, 4, async (key) => {
         await write(other, key, key);
@@ -123,7 +123,7 @@ function membershipCases<D extends KeyDriver>({ write, read }: SampleValues<D>):
       for (let i = 0; i < 5; i++) for (const key of await listKeys(driver)) assert(keys.includes(key), key);
       await busy;
       await listsExactly(driver, keys.filter((_, i) => i % 2 === 0));
-    },
+    }),
   };
 }
 
@@ -132,11 +132,11 @@ const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.012345678
 
 function nameCases<D extends KeyDriver>({ write, read }: SampleValues<D>): SuiteCases<D> {
   return {
-    "lists many keys, each once": async ({ driver, writer, many }) => {
+    "lists many keys, each once": long(async ({ driver, writer, many }) => {
       const keys = Array.from({ length: many }, (_, i) => `key-${i.toString().padStart(6, "0")}`);
       await inParallel(keys, 16, (key) => write(writer, key, key));
       await listsExactly(driver, keys);
-    },
+    }),
     "takes every valid key and keeps them apart": async ({ driver, writer }) => {
       const keys = [
         "a",
@@ -243,7 +243,7 @@ function neighbourCases<D extends KeyDriver>({ write, read, beside }: SampleValu
       await driver.delete("one");
       assert.equal(await read(failed, "one"), "failed");
     },
-    "watch tells what another driver does, and ends on abort": async ({ driver, other, writer }) => {
+    "watch tells what another driver does, and ends on abort": long(async ({ driver, other, writer }) => {
       if (!driver.watch) return;
       const hand = other.supports.writable ? other : writer;
       const controller = new AbortController();
@@ -257,7 +257,7 @@ function neighbourCases<D extends KeyDriver>({ write, read, beside }: SampleValu
       controller.abort();
       await seen.ended;
       assert(seen.foreign.length === 0, `told of what is no key: ${JSON.stringify(seen.foreign)}`);
-    },
+    }),
   };
 }
 

@@ -6,7 +6,15 @@
 import assert from "node:assert/strict";
 import type { MetadataDriver } from "../repositories/driver.ts";
 import { keyCases } from "./key_cases.ts";
-import { type Harness, inParallel, listsExactly, rejectsWith, runSuite, type SuiteCases } from "./suite.ts";
+import {
+  type Harness,
+  inParallel,
+  listsExactly,
+  long,
+  rejectsWith,
+  runSuite,
+  type SuiteCases,
+} from "./suite.ts";
 
 /**
  * Sees that a metadata driver keeps its contract: registers one test per duty.
@@ -211,13 +219,13 @@ const manyCases: SuiteCases<MetadataDriver> = {
     const called = driver.setMany(documents("third"), { signal: AbortSignal.abort(reason) });
     await assert.rejects(called, (error) => error === reason);
   },
-  "write: never mixes documents of racing writers": async ({ driver, other }) => {
+  "write: never mixes documents of racing writers": long(async ({ driver, other }) => {
     const documents = Array.from({ length: 8 }, (_, i) => ({ [`only-${i}`]: i, list: Array(2_000).fill(i) }));
     await Promise.all(documents.map((document, i) => (i % 2 ? driver : other).set("one", document)));
     const got = JSON.stringify(await driver.get("one"));
     assert(documents.some((document) => sameFields(document, got)), "the document is none of those written");
     await listsExactly(driver, ["one"]);
-  },
+  }),
 };
 
 function sameFields(document: Record<string, unknown>, text: string): boolean {

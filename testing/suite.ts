@@ -19,6 +19,11 @@ export interface Harness<D extends KeyDriver> {
   readonly except?: readonly { readonly case: string; readonly because: string }[];
   /** How many keys the long listing has. @default 5_001 */
   readonly many?: number;
+  /**
+   * Leaves out the cases that are about amounts and time: large values, long listings, long races, watching. For a layer that passes values on as
+   * they are, over a driver that meets them by itself. @default false
+   */
+  readonly brief?: boolean;
   /** The size of the huge blob that is written and read as a stream, in bytes; memory must not grow with it. @default None is tried */
   readonly huge?: number;
   /** Registers a test; `ignored` holds the reason when it must not run. @default Deno.test */
@@ -41,11 +46,26 @@ export interface CaseContext<D extends KeyDriver> {
   readonly huge: number | undefined;
 }
 
-/** One case: throws when the driver breaks its contract. */
-export type SuiteCase<D extends KeyDriver> = (context: CaseContext<D>) => Promise<void>;
+/** One case. */
+export interface SuiteCase<D extends KeyDriver> {
+  /** Throws when the driver breaks its contract. */
+  (context: CaseContext<D>): Promise<void>;
+  /** Whether it is about amounts and time, and left out of a brief suite. */
+  readonly long?: true;
+}
 
 /** Cases by name. A name that begins with `write: ` is about writing, which a read-only driver must refuse in its place. */
 export type SuiteCases<D extends KeyDriver> = Readonly<Record<string, SuiteCase<D>>>;
+
+/**
+ * Marks a case that is about amounts and time.
+ *
+ * @param run The case.
+ * @returns The same case, which a brief suite leaves out.
+ */
+export function long<D extends KeyDriver>(run: (context: CaseContext<D>) => Promise<void>): SuiteCase<D> {
+  return Object.assign(run, { long: true as const });
+}
 
 /**
  * Registers one test per case.
@@ -70,6 +90,7 @@ export function runSuite<D extends KeyDriver>(
   }
   const register = harness.test ?? registerWithDeno;
   for (const [title, run] of Object.entries(cases)) {
+    if (harness.brief && run.long) continue;
     const because = excepted.get(title);
     const label = because === undefined ? `${name} ${title}` : `${name} ${title} [except: ${because}]`;
     register(label, () => runCase(harness, title, run, refuses), because);

@@ -3,17 +3,20 @@
  *
  * @module
  */
-import { type Content, readAll } from "../../core/bytes.ts";
+import type { Content } from "../../core/bytes.ts";
+import type { Codec } from "../../core/codec.ts";
 import { RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 import type { BlobDriver } from "../../repositories/driver.ts";
 import { fileDriver } from "../../repositories/files.ts";
+import { encoded } from "../../repositories/encoded.ts";
 import { packed } from "../../repositories/layers/packed.ts";
-import type { BlobRepository } from "../../repositories/blob.ts";
-import type { FilesystemRepository } from "../../repositories/filesystem.ts";
-import type { MetadataRepository } from "../../repositories/metadata.ts";
+import { BlobRepository } from "../../repositories/blob.ts";
+import { FilesystemRepository } from "../../repositories/filesystem.ts";
+import { MetadataRepository } from "../../repositories/metadata.ts";
+import { valuesOf } from "../copy/values.ts";
 import { decodeDocument, encodeDocument } from "./document.ts";
-import { digesting, digestOf } from "./digesting.ts";
+import { type Digest, digesting, digestOf } from "./digesting.ts";
 import { Manifest } from "./manifest.ts";
 import type { Store, StoreKind } from "./stores.ts";
 
@@ -31,6 +34,15 @@ export interface ManifestEntry {
 
 const ENDINGS: Readonly<Record<StoreKind, string>> = { blob: "", metadata: ".json", filesystem: ".tar" };
 
+/** How documents lie in a backup. */
+const DOCUMENT: Codec = {
+  name: "documents",
+  extension: ENDINGS.metadata,
+  mediaType: "application/json",
+  encode: encodeDocument,
+  decode: decodeDocument,
+};
+
 /** One store in a backup. */
 export class Archive implements Disposable {
   readonly #kind: StoreKind;
@@ -38,10 +50,15 @@ export class Archive implements Disposable {
   readonly #name: string;
   readonly #manifest: Manifest<ManifestEntry>;
 
-  private constructor(folder: string, kind: StoreKind, manifest: Manifest<ManifestEntry>) {
+  private constructor(
+    folder: string,
+    kind: StoreKind,
+    files: BlobDriver,
+    manifest: Manifest<ManifestEntry>,
+  ) {
     this.#kind = kind;
     this.#name = folder;
-    this.#files = fileDriver(folder, { extension: ENDINGS[kind] });
+    this.#files = files;
     this.#manifest = manifest;
   }
 
@@ -55,9 +72,14 @@ export class Archive implements Disposable {
    *
    * @param folder Its folder.
    * @param kind What kind of value it holds.
+   * @param files Where the values lie. Default: the folder.
    */
-  static async open(folder: string, kind: StoreKind): Promise<Archive> {
-    return new Archive(folder, kind, await Manifest.open(`${folder}.manifest.jsonl`));
+  static async open(
+    folder: string,
+    kind: StoreKind,
+    files: BlobDriver = fileDriver(folder, { extension: ENDINGS[kind] }),
+  ): Promise<Archive> {
+    return new Archive(folder, kind, files, await Manifest.open(`${folder}.manifest.jsonl`));
   }
 
   /** Makes the folder. */
@@ -73,10 +95,20 @@ export class Archive implements Disposable {
     return here?.size === entry.size && there?.version === entry.version;
   }
 
-  /** Copies a value into the backup. Returns its size in bytes; nothing when it is gone from its store. */
+  /** Whether the file of a value that is here reads as the manifest says. */
+  async isSound(key: Key, signal: AbortSignal): Promise<boolean> {
+    return (await this.#digest(key, signal))?.sha256 === this.entries.get(key)?.sha256;
+  }
+
+  /**
+   * Copies a value into the backup, and reads its file back.
+   *
+   * @returns Its size in bytes; nothing when it is gone from its store.
+   * @throws {RepositoryError} When the file does not read back as it was written.
+   */
   async take(key: Key, source: Store["repository"], signal: AbortSignal): Promise<number | undefined> {
     const version = (await source.info(key, { signal }))?.version;
-    let taken: { readonly sha256: string; readonly size: number } | undefined;
+    let taken: Digest | undefined;
     const write = async (content: Content): Promise<void> => {
       const digest = await digesting(content);
       await this.#files.write(key, digest.stream, { signal });
@@ -96,40 +128,87 @@ export class Archive implements Disposable {
       if (!signal.aborted && !await source.has(key)) return undefined;
       throw error;
     }
+    const there = await this.#digest(key, signal);
+    if (there?.sha256 !== taken!.sha256) {
+      throw this.#refuse(
+        "back up",
+        key,
+        `its file reads back as another value (${there?.size ?? 0} bytes of ${
+          taken!.size
+        }); see that the disk is sound and nobody else writes there, and call backup again`,
+      );
+    }
     this.#manifest.record({ key, ...taken!, version });
     return taken!.size;
   }
 
-  /** Checks a value of the backup against its digest, and puts it into its store. Returns its size in bytes. */
+  /**
+   * Checks a value of the backup against its digest, puts it into its store, and reads it back from there.
+   *
+   * @returns Its size in bytes.
+   * @throws {RepositoryError} When the backup is damaged, or the value does not read back as it was written.
+   */
   async give(key: Key, target: Store["repository"], signal: AbortSignal): Promise<number> {
-    await this.#verify(key, signal);
-    const stream = (await this.#files.read(key, { signal }))!;
-    if (this.#kind === "blob") await (target as BlobRepository).put(key, stream, { signal });
-    else if (this.#kind === "metadata") {
-      await (target as MetadataRepository).set(key, decodeDocument(await readAll(stream)), { signal });
-    } else {
-      await stream.cancel();
-      const entries = await packed()(this.#files).entries(key, { signal });
-      await (target as FilesystemRepository).put(key, entries!, { signal });
+    await this.#check(key, signal);
+    const values = valuesOf(this.#repository(), target);
+    const given = await values.copy(key, { signal });
+    const there = await values.digestTo(key, signal);
+    if (there.sha256 !== given.sha256) {
+      throw this.#refuse(
+        "restore",
+        key,
+        `it reads back from ${target.name} as another value (${there.size} bytes of ${given.size}); see who else writes it, and restore it again with --overwrite`,
+      );
     }
     return this.entries.get(key)!.size;
   }
 
-  async #verify(key: Key, signal: AbortSignal): Promise<void> {
+  /**
+   * Compares a value with the one that its store holds.
+   *
+   * @throws {RepositoryError} When the backup is damaged, or the store holds another value.
+   */
+  async compare(key: Key, target: Store["repository"], signal: AbortSignal): Promise<void> {
+    await this.#check(key, signal);
+    const values = valuesOf(this.#repository(), target);
+    const [here, there] = await Promise.all([values.digestFrom(key, signal), values.digestTo(key, signal)]);
+    if (here.sha256 === there.sha256) return;
+    throw this.#refuse(
+      "restore",
+      key,
+      `${target.name} holds another value; leave it, or replace it with --overwrite`,
+    );
+  }
+
+  /** What is here, as a repository of its kind. */
+  #repository(): Store["repository"] {
+    if (this.#kind === "blob") return new BlobRepository(this.#files);
+    if (this.#kind === "metadata") return new MetadataRepository(encoded(this.#files, DOCUMENT));
+    return new FilesystemRepository(packed()(this.#files));
+  }
+
+  async #digest(key: Key, signal: AbortSignal): Promise<Digest | undefined> {
     const stream = await this.#files.read(key, { signal });
-    const refuse = (what: string): never => {
-      throw new RepositoryError(
-        "invalid-value",
-        `Cannot restore "${key}" of ${this.#name}: ${what}; take it from another backup, or leave it out`,
-        { operation: "restore", subject: this.#name, key },
-      );
-    };
-    if (!stream) return refuse("its file is missing");
-    const { sha256, size } = await digestOf(stream, signal);
-    const entry = this.entries.get(key)!;
-    if (sha256 !== entry.sha256) {
-      refuse(`its file is damaged (${size} of ${entry.size} bytes, and the SHA-256 digest differs)`);
-    }
+    return stream && await digestOf(stream, signal);
+  }
+
+  /** Sees that the file of a value is what the manifest says. */
+  async #check(key: Key, signal: AbortSignal): Promise<void> {
+    const found = await this.#digest(key, signal);
+    const { sha256, size } = this.entries.get(key)!;
+    if (found?.sha256 === sha256) return;
+    const what = found
+      ? `its file is damaged (${found.size} of ${size} bytes, and the SHA-256 digest differs)`
+      : "its file is missing";
+    throw this.#refuse("restore", key, `${what}; take it from another backup, or leave it out`);
+  }
+
+  #refuse(operation: "back up" | "restore", key: Key, what: string): RepositoryError {
+    return new RepositoryError("invalid-value", `Cannot ${operation} "${key}" of ${this.#name}: ${what}`, {
+      operation,
+      subject: this.#name,
+      key,
+    });
   }
 
   /** Closes the manifest. */

@@ -27,7 +27,8 @@ export async function run(
     using archive = await Archive.open(`${dir}/${folder}`, kind);
     await archive.prepare();
     await copying.all(folder, repository.pages(), async (key, signal) => {
-      if (await archive.isCurrent(key, repository)) return undefined;
+      const current = await archive.isCurrent(key, repository);
+      if (current && (!flags.verify || await archive.isSound(key, signal))) return undefined;
       return await archive.take(key, repository, signal);
     });
     if (copying.tally.interrupted) break;

@@ -22,7 +22,7 @@ export async function run(
   checkKinds(from, source!, to, target!);
   await to.prepare();
   const known = await openJournal(pipeline.state, from, to, stack);
-  const transfer = new Transfer(from, to, flags.overwrite, known);
+  const transfer = new Transfer(from, to, flags, known);
   using copying = new Copying(context.io, flags.quiet || flags.json);
   await copying.all(`${source} to ${target}`, from.pages(), (key, signal) => transfer.one(key, signal));
   copying[Symbol.dispose]();

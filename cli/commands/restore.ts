@@ -37,7 +37,10 @@ export async function run(
     }
     using archive = await Archive.open(`${dir}/${entry.folder}`, entry.kind);
     await copying.all(entry.folder, pagesOf(archive), async (key, signal) => {
-      if (!flags.overwrite && await target.repository.has(key, { signal })) return undefined;
+      if (!flags.overwrite && await target.repository.has(key, { signal })) {
+        if (flags.verify) await archive.compare(key, target.repository, signal);
+        return undefined;
+      }
       return await archive.give(key, target.repository, signal);
     });
     if (copying.tally.interrupted) break;

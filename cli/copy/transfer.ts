@@ -5,13 +5,10 @@
  */
 import { isDatataskError, RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
-import type { BlobRepository } from "../../repositories/blob.ts";
-import type { FilesystemRepository } from "../../repositories/filesystem.ts";
-import type { MetadataRepository } from "../../repositories/metadata.ts";
 import type { Repository } from "../../repositories/repository.ts";
 import type { Digest } from "../backup/digesting.ts";
 import type { Manifest } from "../backup/manifest.ts";
-import { blobValues, documentValues, treeValues, type Values } from "./values.ts";
+import { type Values, valuesOf } from "./values.ts";
 
 /** What is known of a value that was copied. */
 export interface Copied {
@@ -25,24 +22,37 @@ export interface Copied {
   readonly to?: string | undefined;
 }
 
+/** How values are copied. */
+export interface TransferOptions {
+  /** Whether other values that are there are replaced. */
+  readonly overwrite: boolean;
+  /** Whether what is noted as there already is read and compared all the same. */
+  readonly verify: boolean;
+}
+
 /** A copy of one repository into another. */
 export class Transfer {
   readonly #from: Repository;
   readonly #to: Repository;
   readonly #values: Values;
-  readonly #overwrite: boolean;
+  readonly #options: TransferOptions;
   readonly #known: Manifest<Copied> | undefined;
 
   /**
    * @param from Where values come from.
    * @param to Where they go: a repository of the same kind.
-   * @param overwrite Whether other values that are there are replaced.
+   * @param options How.
    * @param known What earlier calls have copied, and where to note it.
    */
-  constructor(from: Repository, to: Repository, overwrite: boolean, known: Manifest<Copied> | undefined) {
+  constructor(
+    from: Repository,
+    to: Repository,
+    options: TransferOptions,
+    known: Manifest<Copied> | undefined,
+  ) {
     this.#from = from;
     this.#to = to;
-    this.#overwrite = overwrite;
+    this.#options = options;
     this.#known = known;
     this.#values = valuesOf(from, to);
   }
@@ -63,11 +73,12 @@ export class Transfer {
     if (!source) return undefined;
     const known = this.#known?.entries.get(key);
     if (
-      target?.version !== undefined && source.version !== undefined && known?.from === source.version &&
+      !this.#options.verify && target?.version !== undefined && source.version !== undefined &&
+      known?.from === source.version &&
       known.to === target.version
     ) return undefined;
     if (target && await this.#isSame(key, signal)) return undefined;
-    if (target && !this.#overwrite) {
+    if (target && !this.#options.overwrite) {
       throw this.#refuse(
         "already-exists",
         key,
@@ -125,10 +136,4 @@ export class Transfer {
       { operation: "copy", subject: this.#to.name, key },
     );
   }
-}
-
-function valuesOf(from: Repository, to: Repository): Values {
-  if (from.kind === "blob") return blobValues(from as BlobRepository, to as BlobRepository);
-  if (from.kind === "metadata") return documentValues(from as MetadataRepository, to as MetadataRepository);
-  return treeValues(from as FilesystemRepository, to as FilesystemRepository);
 }

@@ -10,6 +10,7 @@ import type { BlobRepository } from "../../repositories/blob.ts";
 import type { TreeEntry, WriteOptions } from "../../repositories/driver.ts";
 import type { FilesystemRepository } from "../../repositories/filesystem.ts";
 import type { MetadataRepository } from "../../repositories/metadata.ts";
+import type { Repository } from "../../repositories/repository.ts";
 import { encodeDocument } from "../backup/document.ts";
 import { type Digest, type Digesting, digesting, digestOf } from "../backup/digesting.ts";
 
@@ -27,8 +28,21 @@ export interface Values {
   digestTo(key: Key, signal: AbortSignal): Promise<Digest>;
 }
 
+/**
+ * Reads and copies values of the kind that two repositories hold.
+ *
+ * @param from Where values come from.
+ * @param to Where they go: a repository of the same kind.
+ * @returns How.
+ */
+export function valuesOf(from: Repository, to: Repository): Values {
+  if (from.kind === "blob") return blobValues(from as BlobRepository, to as BlobRepository);
+  if (from.kind === "metadata") return documentValues(from as MetadataRepository, to as MetadataRepository);
+  return treeValues(from as FilesystemRepository, to as FilesystemRepository);
+}
+
 /** Values that are byte streams. */
-export function blobValues(from: BlobRepository, to: BlobRepository): Values {
+function blobValues(from: BlobRepository, to: BlobRepository): Values {
   const digest = async (repository: BlobRepository, key: Key, signal: AbortSignal): Promise<Digest> =>
     await digestOf(await repository.open(key, { signal }), signal);
   return {
@@ -43,7 +57,7 @@ export function blobValues(from: BlobRepository, to: BlobRepository): Values {
 }
 
 /** Values that are documents. The order of their fields does not count. */
-export function documentValues(from: MetadataRepository, to: MetadataRepository): Values {
+function documentValues(from: MetadataRepository, to: MetadataRepository): Values {
   const digest = async (document: unknown, signal: AbortSignal): Promise<Digest> =>
     await digestOf(encodeDocument(inOrder(document)), signal);
   return {
@@ -70,7 +84,7 @@ function inOrder(value: unknown): unknown {
 }
 
 /** Values that are trees of files. The order of their entries does not count. */
-export function treeValues(from: FilesystemRepository, to: FilesystemRepository): Values {
+function treeValues(from: FilesystemRepository, to: FilesystemRepository): Values {
   const digest = async (repository: FilesystemRepository, key: Key, signal: AbortSignal): Promise<Digest> => {
     const lines = new TreeLines();
     for await (const entry of lines.tap(await repository.entries(key, { signal }))) {

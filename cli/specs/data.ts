@@ -53,7 +53,7 @@ export const BACKUP = builtIn({
   name: "backup",
   brief: "Copy repositories into a folder",
   about: [
-    "Each store is copied once, however many links share it, with a manifest of SHA-256 digests. Interrupt it when you like: the next call copies what has been added or changed since. Nothing is ever deleted from the folder.",
+    "Each store is copied once, however many links share it, with a manifest of SHA-256 digests. Each file is read back when it is written; --verify reads those of earlier calls too, and takes again what is damaged. Interrupt it when you like: the next call copies what has been added or changed since. Nothing is ever deleted from the folder.",
   ],
   args: [{ name: "DIR", completes: "folder" }, {
     name: "NAME",
@@ -62,6 +62,7 @@ export const BACKUP = builtIn({
     completes: "name",
   }],
   flags: {
+    verify: { kind: "boolean", brief: "Read what is there already, too, and compare it" },
     quiet: { kind: "boolean", short: "q", brief: "Show the summary only" },
     json: { kind: "boolean", brief: "Print the summary as JSON" },
   },
@@ -77,6 +78,7 @@ export const RESTORE = builtIn({
   brief: "Copy values back from a backup, each checked by its digest",
   about: [
     "Keys that are there are left as they are, so that it can be interrupted and called again; --overwrite puts the values of the backup in their place. Nothing is ever deleted.",
+    "Each value is checked against its digest, and read back from its repository when it is written; --verify also compares the values that are there already, and names those that are not the ones of the backup.",
   ],
   args: [{ name: "DIR", completes: "folder" }, {
     name: "NAME",
@@ -86,6 +88,7 @@ export const RESTORE = builtIn({
   }],
   flags: {
     overwrite: { kind: "boolean", brief: "Replace values that are there" },
+    verify: { kind: "boolean", brief: "Read what is there already, too, and compare it" },
     quiet: { kind: "boolean", short: "q", brief: "Show the summary only" },
     json: { kind: "boolean", brief: "Print the summary as JSON" },
   },
@@ -100,12 +103,13 @@ export const COPY = builtIn({
   name: "copy",
   brief: "Copy the values of one repository into another of the same kind",
   about: [
-    "FROM and TO are repositories of the pipeline (task.link), or such as a module exports (./stores.ts#archive; a session that it exports is opened). Each value is read back and compared by its SHA-256 digest. Interrupt it when you like: the next call goes on, and copies again what has changed.",
+    "FROM and TO are repositories of the pipeline (task.link), or such as a module exports (./stores.ts#archive; a session that it exports is opened). Each value is read back and compared by its SHA-256 digest. Interrupt it when you like: the next call goes on, and copies again what has changed. What it has noted as there it does not read again, unless --verify is given.",
     "A key that is there with another value is left as it is and named, unless --overwrite is given. Nothing is ever deleted.",
   ],
   args: [{ name: "FROM", completes: "repository" }, { name: "TO", completes: "repository" }],
   flags: {
     overwrite: { kind: "boolean", brief: "Replace other values that are there" },
+    verify: { kind: "boolean", brief: "Read what is there already, too, and compare it" },
     quiet: { kind: "boolean", short: "q", brief: "Show the summary only" },
     json: { kind: "boolean", brief: "Print the summary as JSON" },
   },

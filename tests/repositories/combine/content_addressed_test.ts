@@ -5,7 +5,6 @@ import { ContentAddressedRepository } from "../../../repositories/combine/conten
 import type { Manifest } from "../../../repositories/combine/manifest.ts";
 import type { TreeEntry } from "../../../repositories/driver.ts";
 import { MemoryBlobRepository, MemoryMetadataRepository } from "../../../repositories/memory.ts";
-import { testFilesystemDriver } from "../../../testing/filesystem_suite.ts";
 import { describeTree, directory, file, link } from "../../../testing/trees.ts";
 
 function make() {
@@ -13,8 +12,6 @@ function make() {
   const manifests = new MemoryMetadataRepository<Manifest>("trees");
   return { blobs, manifests, trees: new ContentAddressedRepository(blobs, manifests) };
 }
-
-testFilesystemDriver("ContentAddressedRepository", { make: () => make().trees.driver, many: 200 });
 
 const count = async (keys: AsyncIterable<string>): Promise<number> => (await Array.fromAsync(keys)).length;
 

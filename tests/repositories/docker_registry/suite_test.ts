@@ -45,7 +45,3 @@ testBlobDriver("artifactDriver()", {
   ...harness<BlobDriver>((client, repository) => artifactDriver(client, { repository }), 120),
   huge: 2 ** 30 + 1,
 });
-testFilesystemDriver(
-  "packed() over artifactDriver()",
-  harness<FilesystemDriver>((client, repository) => packed()(artifactDriver(client, { repository })), 60),
-);

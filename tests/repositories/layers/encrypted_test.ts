@@ -1,15 +1,9 @@
 import assert from "node:assert/strict";
 import { type Bytes, encodeText, readAll } from "../../../core/bytes.ts";
-import { json } from "../../../core/codec.ts";
 import { DatataskError } from "../../../core/errors.ts";
 import { BlobRepository } from "../../../repositories/blob.ts";
-import { encoded } from "../../../repositories/encoded.ts";
 import { encrypted } from "../../../repositories/layers/encrypted.ts";
-import { packed } from "../../../repositories/layers/packed.ts";
 import { memoryBlobDriver, MemoryBlobRepository } from "../../../repositories/memory.ts";
-import { testBlobDriver } from "../../../testing/blob_suite.ts";
-import { testFilesystemDriver } from "../../../testing/filesystem_suite.ts";
-import { testMetadataDriver } from "../../../testing/metadata_suite.ts";
 
 const CHUNK = 65_536;
 const TAG = 16;
@@ -21,16 +15,6 @@ function keyOf(seed: number): Bytes {
 }
 
 const layer = encrypted({ current: "main", keys: { main: keyOf(1) } });
-
-testBlobDriver("encrypted()", { make: () => layer(memoryBlobDriver()), many: 300 });
-testMetadataDriver("JSON over encrypted()", {
-  make: () => encoded(layer(memoryBlobDriver()), json),
-  many: 300,
-});
-testFilesystemDriver("packed() over encrypted()", {
-  make: () => packed()(layer(memoryBlobDriver())),
-  many: 100,
-});
 
 function books(): { beneath: MemoryBlobRepository; view: BlobRepository } {
   const beneath = new MemoryBlobRepository("books");
