@@ -5,16 +5,46 @@
  */
 import assert from "node:assert/strict";
 import type { Attempt } from "../core/attempt.ts";
-import { type Bytes, encodeText, toStream } from "../core/bytes.ts";
-import { type ErrorCode, isDatataskError } from "../core/errors.ts";
-import type { Executor, ProcessWork, RunStatus } from "../executors/executor.ts";
+import { encodeText, toStream } from "../core/bytes.ts";
+import type { Executor, ProcessWork } from "../executors/executor.ts";
+import { faultCases } from "./executor_fault_cases.ts";
+import {
+  attempt,
+  type Case,
+  fails,
+  listed,
+  output,
+  run,
+  said,
+  start,
+  text,
+  until,
+  work,
+} from "./executor_kit.ts";
+
+/** What a case does to the place where runs are: `cut` loses the connection to it, `restart` ends what watches over runs there, and starts it again. */
+export type ExecutorFault = "cut" | "restart";
 
 /** How the suite gets at an executor. Only `make` is required. */
 export interface ExecutorHarness {
-  /** An executor over a fresh, empty state; not yet open. What must be cleaned up goes onto the stack. */
-  make(stack: AsyncDisposableStack): Promise<ExecutorUnderTest> | ExecutorUnderTest;
+  /**
+   * An executor over a fresh, empty state; not yet open. What must be cleaned up goes onto the stack. `fault` says what the case will do to the
+   * place: where others are to be spared it has a place of its own.
+   */
+  make(
+    stack: AsyncDisposableStack,
+    fault?: ExecutorFault,
+  ): Promise<ExecutorUnderTest> | ExecutorUnderTest;
   /** A second executor over the same state, as the next coordinator would have it; not yet open. Left out when there is none. */
   reopen?(first: ExecutorUnderTest): Promise<Executor<ProcessWork>> | Executor<ProcessWork>;
+  /** Cuts the connections to where runs are; new ones are taken at once. Left out when there are none. */
+  cut?(first: ExecutorUnderTest): Promise<void> | void;
+  /** Ends what watches over runs there as a crash would, the server, the engine or the apiserver, and starts it again. Left out when there is none. */
+  restart?(first: ExecutorUnderTest): Promise<void>;
+  /** Whether runs end with what is restarted; the infrastructure is then to blame. @default false */
+  readonly endsRuns?: boolean;
+  /** Whether a run is ended that takes more memory than its quota. @default false */
+  readonly limitsMemory?: boolean;
   /** Whether scripts are really run by a shell. A fake that runs nothing says `false`. @default true */
   readonly runsScripts?: boolean;
   /** How many bytes the big output has. @default 5_000_000 */
@@ -23,8 +53,13 @@ export interface ExecutorHarness {
   readonly many?: number;
   /** Cases that this executor does not meet, with the reason. */
   readonly except?: readonly { readonly case: string; readonly because: string }[];
-  /** Registers a test; `ignored` holds the reason when it must not run. @default Deno.test */
-  readonly test?: (name: string, body: () => Promise<void>, ignored?: string) => void;
+  /** Registers a test; `ignored` holds the reason when it must not run, `fault` what it does to the place. @default Deno.test */
+  readonly test?: (
+    name: string,
+    body: () => Promise<void>,
+    ignored?: string,
+    fault?: ExecutorFault,
+  ) => void;
 }
 
 /** An executor, and the state it is opened with. */
@@ -37,92 +72,13 @@ export interface ExecutorUnderTest {
   leftovers?(): Promise<readonly string[]> | readonly string[];
 }
 
-interface Context extends ExecutorUnderTest {
-  readonly big: number;
-  readonly many: number;
-  readonly reopen: (() => Promise<Executor<ProcessWork>>) | undefined;
-}
-
-type Case = (context: Context) => Promise<void>;
-
-const attempt = (job = "one", extra: Partial<Attempt> = {}): Attempt => ({
-  task: "suite",
-  job,
-  replica: 0,
-  attempt: 1,
-  ...extra,
-});
-
-const work = (script: string, extra: Partial<ProcessWork> = {}): ProcessWork => ({
-  kind: "process",
-  script,
-  environment: {},
-  mergeStderr: true,
-  notes: {},
-  ...extra,
-});
-
-const start = (
-  { executor }: Pick<Context, "executor">,
-  script: string,
-  extra: Partial<ProcessWork> = {},
-  who = attempt(),
-): Promise<void> => executor.start(who, work(script, extra), { quota: {} });
-
-async function text(stream: ReadableStream<Bytes>): Promise<string> {
-  return await new Response(stream).text();
-}
-
-async function run(
-  context: Context,
-  script: string,
-  extra: Partial<ProcessWork> = {},
-  who = attempt(),
-): Promise<RunStatus & { state: "finished" }> {
-  await start(context, script, extra, who);
-  const status = await context.executor.wait(who);
-  assert(status.state === "finished", `the run must end, but was ${JSON.stringify(status)}`);
-  return status;
-}
-
-async function output(
-  context: Context,
-  script: string,
-  extra: Partial<ProcessWork> = {},
-): Promise<string> {
-  const status = await run(context, script, extra);
-  const log = await text(await context.executor.logs(attempt()));
-  assert.equal(status.exitCode, 0, log);
-  await context.executor.forget(attempt());
-  return log;
-}
-
-async function listed(executor: Executor<ProcessWork>, task?: string): Promise<RunStatus[]> {
-  const all: RunStatus[] = [];
-  for await (const status of executor.list(task === undefined ? {} : { task })) all.push(status);
-  return all;
-}
-
-async function fails(code: ErrorCode, promise: Promise<unknown>): Promise<void> {
-  await assert.rejects(promise, (error) => {
-    assert(isDatataskError(error, code), `it must fail with ${code}, not with ${error}`);
-    return true;
-  });
-}
-
-/** Waits until something is so; a bound on how long, and no sleep that hides a race. */
-async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const late = performance.now() + 20_000;
-  while (!await holds()) {
-    assert(performance.now() < late, `${what}: not after 20 s`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-/** Waits until a run has said something. */
-async function said(executor: Executor<ProcessWork>, who: Attempt, what: string): Promise<void> {
-  await until(`the run says ${what}`, async () => (await text(await executor.logs(who))).includes(what));
-}
+/** What the harness must have for a case. */
+const NEEDS: Readonly<Record<string, "reopen" | "cut" | "restart" | "limitsMemory">> = {
+  "finds in a new coordinator what an earlier one has started": "reopen",
+  "holds a run to its memory": "limitsMemory",
+  "sees runs to their end when the connection is cut": "cut",
+  "sees runs to their end when what watches over them is restarted": "restart",
+};
 
 /** Cases that need no shell: a fake meets them too. */
 const lifeCases: Readonly<Record<string, Case>> = {
@@ -357,7 +313,6 @@ const scriptCases: Readonly<Record<string, Case>> = {
     await executor.forget(attempt());
   },
   "finds in a new coordinator what an earlier one has started": async (context) => {
-    if (!context.reopen) return;
     const { executor } = context;
     await start(context, "echo up; sleep 0.3; echo late; exit 5", { notes: { n: "1" } });
     await start(context, "sleep 60", {}, attempt("two"));
@@ -422,7 +377,7 @@ function alive(pid: number): boolean {
  * ```
  */
 export function testExecutor(name: string, harness: ExecutorHarness): void {
-  const cases = { ...lifeCases, ...(harness.runsScripts === false ? {} : scriptCases) };
+  const cases = { ...lifeCases, ...(harness.runsScripts === false ? {} : { ...scriptCases, ...faultCases }) };
   const excepted = new Map(harness.except?.map((e) => [e.case, e.because]));
   for (const title of excepted.keys()) {
     if (!(title in cases)) {
@@ -432,30 +387,39 @@ export function testExecutor(name: string, harness: ExecutorHarness): void {
   const register = harness.test ??
     ((label, body, ignored) => Deno.test({ name: label, fn: body, ignore: ignored !== undefined }));
   for (const [title, body] of Object.entries(cases)) {
-    const because = excepted.get(title);
+    const needed = NEEDS[title];
+    const missing = needed !== undefined && !harness[needed] ? `the harness has no ${needed}` : undefined;
+    const because = excepted.get(title) ?? missing;
     const label = because === undefined ? `${name} ${title}` : `${name} ${title} [except: ${because}]`;
-    register(label, () => runCase(harness, body), because);
+    const fault = needed === "cut" || needed === "restart" ? needed : undefined;
+    register(label, () => runCase(harness, body, fault), because, fault);
   }
 }
 
-async function runCase(harness: ExecutorHarness, body: Case): Promise<void> {
+async function runCase(
+  harness: ExecutorHarness,
+  body: Case,
+  fault: ExecutorFault | undefined,
+): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const made = await harness.make(stack);
+  const made = await harness.make(stack, fault);
   const { executor, state } = made;
   await executor.open({ state });
   stack.defer(() => executor.close());
-  const { reopen } = harness;
   await body({
     executor,
     state,
     big: harness.big ?? 5_000_000,
     many: harness.many ?? 40,
-    reopen: reopen && (async () => {
-      const next = await reopen(made);
+    ends: harness.endsRuns ?? false,
+    cut: async () => await harness.cut!(made),
+    restart: () => harness.restart!(made),
+    async reopen() {
+      const next = await harness.reopen!(made);
       await next.open({ state });
       stack.defer(() => next.close());
       return next;
-    }),
+    },
   });
   assert.deepEqual(await made.leftovers?.() ?? [], [], "something was left behind");
 }

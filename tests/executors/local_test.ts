@@ -3,6 +3,7 @@ import { fakeExecutor } from "../../testing/fake_executor.ts";
 import { testExecutor } from "../../testing/executor_suite.ts";
 import { childrenGone } from "./children.ts";
 import { leftLocally } from "./places.ts";
+import { BIG, noServer } from "./suite.ts";
 
 testExecutor("localExecutor()", {
   make(stack) {
@@ -12,7 +13,8 @@ testExecutor("localExecutor()", {
     return { executor: localExecutor(), state, leftovers: () => leftLocally(state) };
   },
   reopen: () => localExecutor(),
-  big: Number(Deno.env.get("DATATASK_BIG") ?? 5_000_000),
+  big: BIG,
+  except: noServer,
 });
 
 testExecutor("fakeExecutor()", {

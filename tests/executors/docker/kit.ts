@@ -33,9 +33,9 @@ export function identity(state: string): string {
 }
 
 /** Names of the containers of a state folder. */
-export async function containersOf(state: string): Promise<string[]> {
+export async function containersOf(state: string, at = socket): Promise<string[]> {
   const filters = JSON.stringify({ label: [`datatask.state=${identity(state)}`] });
-  const all = await api<{ Names: string[] }[]>("GET", "/containers/json", { all: "1", filters });
+  const all = await api<{ Names: string[] }[]>("GET", "/containers/json", { all: "1", filters }, {}, at);
   return all.map(({ Names }) => Names[0]!.slice(1));
 }
 

@@ -8,6 +8,7 @@ import { localExecutor } from "../../../executors/local.ts";
 import { ManualClock } from "../../../testing/manual_clock.ts";
 import { testExecutor } from "../../../testing/executor_suite.ts";
 import { inFolder } from "../../kit/folder.ts";
+import { noServer } from "../suite.ts";
 import { coded } from "./kit.ts";
 
 const attempt = (job: string): Attempt => ({ task: "work", job, replica: 0, attempt: 1 });
@@ -44,6 +45,7 @@ testExecutor("executorGroup() of two local ones", {
     };
   },
   reopen: () => group({ cpu: 64 }, { cpu: 64 }),
+  except: noServer,
 });
 
 Deno.test("executorGroup() has what its members have together, and no limit where one of them has none", () => {

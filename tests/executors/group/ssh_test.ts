@@ -11,7 +11,9 @@ import {
 } from "../../../mod.ts";
 import { freePort } from "../../kit/own_process.ts";
 import { runAll } from "../../pipeline/kit.ts";
-import { Place, sshTest } from "../ssh/server.ts";
+import { testExecutor } from "../../../testing/executor_suite.ts";
+import { OwnServer } from "../ssh/own_server.ts";
+import { available, Place, program, sshTest } from "../ssh/server.ts";
 
 const JOBS = 8;
 
@@ -54,4 +56,29 @@ sshTest("executorGroup() goes on without a host that nobody answers for", async 
   const { summary, events } = await runAll(pipeline);
   assert.deepEqual([summary.succeeded, summary.failed], [JOBS, 0], JSON.stringify(events));
   for (const text of await texts()) assert.match(text, / left\n$/);
+});
+
+/** Servers of those that cut or restart them, by their state. */
+const servers = new Map<string, OwnServer>();
+
+testExecutor("executorGroup() of two hosts", {
+  async make(stack) {
+    const places = [new Place(stack), new Place(stack)];
+    const server = await OwnServer.start(stack);
+    const { state } = places[0]!;
+    servers.set(state, server);
+    const executors = places.map((place, i) =>
+      place.executor({ name: `host-${i}`, capacity: { cpu: 64 }, ...server.options })
+    );
+    const leftovers = () => places.flatMap((place) => place.leftovers());
+    return { executor: executorGroup({ name: "hosts", executors }), state, leftovers };
+  },
+  cut: ({ state }) => servers.get(state)!.cut(),
+  async restart({ state }) {
+    await servers.get(state)!.stop();
+    await servers.get(state)!.up();
+  },
+  // All else is asked of SSH and of groups by themselves.
+  test: (name, fn, _, fault) =>
+    fault !== undefined && Deno.test({ name, fn, ignore: !available || program === "" }),
 });

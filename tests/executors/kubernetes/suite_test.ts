@@ -1,6 +1,8 @@
 import { kubernetesExecutor } from "../../../executors/kubernetes/mod.ts";
 import { testExecutor } from "../../../testing/executor_suite.ts";
-import { clusterTest, image, type Place } from "./cluster.ts";
+import { Front } from "../../kit/front.ts";
+import { BIG } from "../suite.ts";
+import { clusterTest, config, fault as bring, faultTest, image, type Place } from "./cluster.ts";
 import { freshState, optionsOf, things } from "./kit.ts";
 import { asProcesses } from "../as_processes.ts";
 
@@ -8,14 +10,34 @@ import { asProcesses } from "../as_processes.ts";
 const places = new Map<string, Place>();
 let place: Place;
 
+/** The ways to the apiserver of those that cut them. */
+const fronts = new Map<string, Front>();
+
+/** A way to the apiserver of a test's own. */
+function through(stack: AsyncDisposableStack, state: string, { cluster }: Place): { kubeconfig: string } {
+  const { hostname, port } = new URL(cluster.server);
+  const front = stack.use(
+    new Front(
+      Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+      () => Deno.connect({ hostname, port: Number(port || 443) }),
+    ),
+  );
+  fronts.set(state, front);
+  const kubeconfig = `${state}/config`;
+  const there = `server: "https://127.0.0.1:${front.port}", tls-server-name: kubernetes.default.svc`;
+  Deno.writeTextFileSync(kubeconfig, Deno.readTextFileSync(config).replace(/server: "[^"]*"/, there));
+  return { kubeconfig };
+}
+
 for (const as of ["pod", "job"] as const) {
   testExecutor(as === "pod" ? "kubernetesExecutor()" : 'kubernetesExecutor({ as: "job" })', {
-    make(stack) {
+    make(stack, fault) {
       const state = freshState(stack);
       const mine = place;
       places.set(state, mine);
+      const way = fault === "cut" ? through(stack, state, mine) : {};
       return {
-        executor: asProcesses(kubernetesExecutor({ ...optionsOf(mine), as }), { image }),
+        executor: asProcesses(kubernetesExecutor({ ...optionsOf(mine), ...way, as }), { image }),
         state,
         // The cluster removes a Secret soon after the pod that it belongs to.
         async leftovers() {
@@ -29,16 +51,19 @@ for (const as of ["pod", "job"] as const) {
     },
     reopen: ({ state }) =>
       asProcesses(kubernetesExecutor({ ...optionsOf(places.get(state)!), as }), { image }),
-    big: Number(Deno.env.get("DATATASK_BIG") ?? 5_000_000),
+    cut: ({ state }) => fronts.get(state)!.cut(),
+    restart: () => bring("restart-apiserver", "-KILL"),
+    limitsMemory: true,
+    big: BIG,
     many: 8,
     except: [{
       case: "honors the first line of a script",
       because:
         "a pod begins when the cluster has a place for it, so that a program that is not in its image is told in the outcome",
     }],
-    test: (name, body, ignored) => {
+    test: (name, body, ignored, fault) => {
       if (ignored !== undefined) return Deno.test({ name, fn: body, ignore: true });
-      clusterTest(name, async (given) => {
+      (fault === "restart" ? faultTest : clusterTest)(name, async (given) => {
         place = given;
         await body();
       });
