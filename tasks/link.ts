@@ -114,8 +114,16 @@ export interface LinkOptions {
 export interface InputOptions extends LinkOptions {
   /** Whether a job waits for the value to be there. Default: `true`. */
   readonly required?: boolean;
+  /** Whether it waits for the task that makes the value: for its success, or, when the value is not required, for its end. Default: `true`. */
+  readonly gated?: boolean;
   /** How the body sees it. Default: bound to the job. */
   readonly as?: View;
+}
+
+/** Options of {@linkcode requires}. */
+export interface RequiresOptions extends LinkOptions {
+  /** Whether a job waits for the success of the task that puts the key there. Default: `true`. */
+  readonly gated?: boolean;
 }
 
 /** Options of {@linkcode output}. */
@@ -159,7 +167,7 @@ export function input(repository: Repository, options: InputOptions = {}): Link 
     direction: "in",
     start: options.required === false ? "any" : "present",
     expected: false,
-    gated: true,
+    gated: options.gated ?? true,
     view: options.as ?? "bound",
     key: mapping(options.key),
     cokeyed: {},
@@ -216,14 +224,14 @@ export function checked<R extends Repository>(repository: R, by: string): R {
 function gate(
   repository: Repository,
   start: Gate,
-  options: LinkOptions,
+  options: RequiresOptions,
 ): Link<Repository, "gate", "none", Record<never, never>> {
   return {
     repository: checked(repository, start === "present" ? "requires" : "inhibits"),
     direction: "gate",
     start,
     expected: false,
-    gated: true,
+    gated: options.gated ?? true,
     view: "none",
     key: mapping(options.key),
     cokeyed: {},
@@ -234,12 +242,12 @@ function gate(
  * A repository that must have the job's key before it starts, and that the body does not see.
  *
  * @param repository Which.
- * @param options Under which key.
+ * @param options Under which key, and whether whoever puts it there must have succeeded.
  * @returns The link.
  */
 export function requires<R extends Repository>(
   repository: R,
-  options: LinkOptions = {},
+  options: RequiresOptions = {},
 ): Link<Repository, "gate", "none", Record<never, never>> {
   return gate(repository, "present", options);
 }

@@ -60,6 +60,7 @@ export {
   output,
   type OutputOptions,
   requires,
+  type RequiresOptions,
   status,
   type StreamPlan,
   type View,
