@@ -91,9 +91,11 @@ const fidelityCases: SuiteCases<FilesystemDriver> = {
   },
   "keeps a file of more than 5 MiB": async ({ driver, writer }) => {
     const text = "0123456789abcdef".repeat(330_000);
-    await writer.write("one", tree([file("large", text), file("after", "x")]));
-    assert.equal(await readMember(driver, "one", "large"), text);
-    assert.equal(await readMember(driver, "one", "after"), "x");
+    for (const before of [[], [file("before", "x")], [directory("d"), file("d/before", "x".repeat(1_000))]]) {
+      await writer.write("one", tree([...before, file("large", text), file("after", "x")]));
+      assert.equal(await readMember(driver, "one", "large"), text);
+      assert.equal(await readMember(driver, "one", "after"), "x");
+    }
   },
   "write: leaves nothing of a tree written over": async ({ driver }) => {
     const trees = [

@@ -60,7 +60,8 @@ export class TarSource {
   /** Passes over the rest of this member and gives the next header, or nothing at the end. */
   async next(): Promise<TarHeader | undefined> {
     this.#taken = false;
-    await this.#body?.cancel();
+    // Read to its end, not cancelled: the decoder may be at the next member already, and would pass over that one's content.
+    for (const body = this.#body; body && !(await body.read()).done;);
     this.#body = undefined;
     const { done, value } = await this.#entries.read();
     if (done) return undefined;
