@@ -16,6 +16,20 @@ const LISTED = 8;
 /** How many keys are looked through for one that somebody may have meant. */
 const LOOKED_THROUGH = 50_000;
 
+/** States of jobs that are written like repositories, `task.running`, where keys are listed. Those of jobs that are over are repositories. */
+export const JOB_STATES = ["waiting", "ready", "running", "retrying", "blocked"] as const;
+
+/** The task and the state that a name stands for, when it does. */
+export function jobsNamed(
+  name: string,
+  pipeline: Pipeline,
+): { readonly task: string; readonly state: (typeof JOB_STATES)[number] } | undefined {
+  const at = name.lastIndexOf(".");
+  const task = name.slice(0, at);
+  const state = JOB_STATES.find((each) => each === name.slice(at + 1));
+  return at > 0 && state && pipeline.tasks.has(task) ? { task, state } : undefined;
+}
+
 function listed(names: readonly string[]): string {
   return names.length <= LISTED ? names.join(", ") : `${names.slice(0, LISTED).join(", ")}, …`;
 }
@@ -64,7 +78,7 @@ export function repositoryOf(pipeline: Pipeline, name: string, context: Context)
 export function unknownRepository(
   name: string,
   pipeline: Pipeline,
-  repositories: ReadonlyMap<string, Repository>,
+  repositories: ReadonlyMap<string, unknown>,
   context: Context,
 ): UsageError {
   const see = `${context.program} ls${context.repeat}`;

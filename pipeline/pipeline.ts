@@ -28,7 +28,7 @@ import type { FoundRun, Runner } from "../tasks/runner.ts";
 import type { AgentOptions } from "../tasks/agent_options.ts";
 import type { Task } from "../tasks/task.ts";
 import type { AgentHost } from "./agent_host.ts";
-import type { LeaseHolder } from "./events.ts";
+import type { LeaseHolder, TaskCounts } from "./events.ts";
 import { faultsOf } from "./faults.ts";
 import type {
   Explanation,
@@ -266,6 +266,21 @@ export class Pipeline implements AsyncDisposable {
       const { planReport } = await import("./plan_report.ts");
       return planReport(state, this.#resources, this.#init, options);
     });
+  }
+
+  /**
+   * The jobs of a task that are in a state.
+   *
+   * @param task Of which task.
+   * @param state Which state.
+   * @returns The jobs, in no order.
+   * @throws {UsageError} When there is no such task.
+   */
+  async jobs(task: string, state: keyof TaskCounts): Promise<readonly Key[]> {
+    this.task(task);
+    return await this.#report((all) =>
+      Promise.resolve([...all.task(task).jobs()[state]].map((job) => all.keys.key(job)))
+    );
   }
 
   /**

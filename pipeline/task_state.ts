@@ -203,19 +203,25 @@ export class TaskState {
 
   /** How many jobs are in which state. */
   counts(): TaskCounts {
+    const sizes = Object.entries(this.jobs()).map(([state, jobs]) => [state, jobs.size]);
+    return Object.fromEntries(sizes) as Record<keyof TaskCounts, number>;
+  }
+
+  /** Which jobs are in which state, each in one. */
+  jobs(): Readonly<Record<keyof TaskCounts, KeySet>> {
     const success = this.success.set;
     const failed = difference(this.failed.set, [success, this.live.set]);
     const blocked = this.blocked();
     const retrying = difference(this.delayed.set, [success, failed, this.live.set]);
     const over = [success, failed, this.live.set, this.ready.set, blocked, retrying];
     return {
-      waiting: difference(this.coming(), [...over, ...this.#inhibitors()]).size,
-      ready: difference(this.ready.set, [blocked]).size,
-      running: this.live.set.size,
-      retrying: retrying.size,
-      done: difference(success, [this.live.set]).size,
-      failed: failed.size,
-      blocked: blocked.size,
+      waiting: difference(this.coming(), [...over, ...this.#inhibitors()]),
+      ready: difference(this.ready.set, [blocked]),
+      running: this.live.set,
+      retrying,
+      done: difference(success, [this.live.set]),
+      failed,
+      blocked,
     };
   }
 

@@ -7,6 +7,7 @@ import {
   dashed,
   type FlagSpec,
 } from "../spec.ts";
+import { JOB_STATES } from "../names.ts";
 import { near } from "../near.ts";
 import { COMMANDS } from "../table.ts";
 import type { Pipeline } from "../../pipeline/pipeline.ts";
@@ -136,6 +137,12 @@ async function values(
   }));
   const repositories = [...pipeline.repositories()].map(([text, { name }]) => ({ text, about: near(name) }));
   if (what === "task") return tasks;
+  if (here.spec?.name === "ls") {
+    const states = tasks.flatMap(({ text }) =>
+      JOB_STATES.map((state) => ({ text: `${text}.${state}`, about: `jobs that are ${state}` }))
+    );
+    return [...repositories, ...states];
+  }
   if (what === "repository") return repositories;
   if (what === "name") return [...tasks, ...repositories];
   return await keys(pipeline, here);

@@ -1,7 +1,8 @@
 /** `ls`: keys, with set algebra over repositories. @module */
 import type { Pipeline } from "../../pipeline/pipeline.ts";
 import type { Repository } from "../../repositories/repository.ts";
-import { unknownRepository } from "../names.ts";
+import { JOB_STATES, jobsNamed, unknownRepository } from "../names.ts";
+import { nearest } from "../suggest.ts";
 import { table } from "../rows.ts";
 import { expressionError, parseSetExpression, type SetExpression } from "../set_expression.ts";
 import { keysOf, visitNames } from "../set_keys.ts";
@@ -20,7 +21,7 @@ export async function run(context: Context, flags: Flags, words: readonly string
   if (!expression) return listRepositories(context, flags, repositories);
   checkNames(text, expression, pipeline, repositories, context);
   await context.look();
-  const pages = keysOf(expression, (name) => repositories.get(name)!.pages());
+  const pages = keysOf(expression, (name) => repositories.get(name)?.pages() ?? jobs(pipeline, name));
   if (flags.count) {
     let count = 0;
     for await (const page of pages) count += page.length;
@@ -28,6 +29,12 @@ export async function run(context: Context, flags: Flags, words: readonly string
   } else if (flags.sort || flags.json) await printWhole(context, flags, pages);
   else await printStream(context, flags, pages);
   return 0;
+}
+
+/** The jobs of a task that are in a state. */
+async function* jobs(pipeline: Pipeline, name: string): AsyncGenerator<readonly string[], void, void> {
+  const { task, state } = jobsNamed(name, pipeline)!;
+  yield await pipeline.jobs(task, state);
 }
 
 function checkNames(
@@ -38,15 +45,26 @@ function checkNames(
   context: Context,
 ): void {
   visitNames(expression, (name, at) => {
-    if (repositories.has(name)) return;
+    if (repositories.has(name) || jobsNamed(name, pipeline)) return;
     const minus = [...name.matchAll(/-/g)].find(({ index }) =>
       repositories.has(name.slice(0, index)) || repositories.has(name.slice(index + 1))
     );
     const what = minus
       ? `${JSON.stringify(name)} is read as one name; put blanks around the minus`
-      : unknownRepository(name, pipeline, repositories, context).message;
+      : unknownRepository(name, pipeline, named(name, pipeline, repositories), context).message;
     throw expressionError(text, at, what.replace(/^[A-Z](?=here|ask)/, (letter) => letter.toLowerCase()));
   });
+}
+
+/** What may have been meant: states of jobs are among it where one is near. */
+function named(
+  name: string,
+  pipeline: Pipeline,
+  repositories: ReadonlyMap<string, Repository>,
+): ReadonlyMap<string, unknown> {
+  if (nearest(name.slice(name.lastIndexOf(".") + 1), JOB_STATES).length === 0) return repositories;
+  const states = [...pipeline.tasks.keys()].flatMap((task) => JOB_STATES.map((state) => `${task}.${state}`));
+  return new Map<string, unknown>([...repositories, ...states.map((each) => [each, undefined] as const)]);
 }
 
 function listRepositories(

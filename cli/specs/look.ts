@@ -68,6 +68,7 @@ export const LS = builtIn({
   brief: "List keys, with set algebra over repositories",
   about: [
     "Without arguments it lists the repositories. They are written task.link, or task.link.name for one that the link keeps under the same key besides (cokeyed). a & b: in both; a | b: in either; a - b: in a and not in b (with blanks around the minus); a ^ b: in one of them. Parentheses group. A minus binds tighter than &, then ^, then |.",
+    "The jobs of a task that are waiting, ready, running, retrying or blocked are written so, too: task.running. (Those that are over are repositories: task.success, task.failed.)",
     "Quote the expression for your shell. Keys are printed as they are found; --sort orders them.",
   ],
   args: [{ name: "EXPR", optional: true, many: true, completes: "repository" }],
@@ -81,6 +82,7 @@ export const LS = builtIn({
     ["ls", "the names of all repositories"],
     ["ls 'fetch.pages - parse.tables'", "pages that have no table"],
     ["ls --count '(a.out | b.out) & c.in'", "how many"],
+    ["ls fetch.blocked", "jobs that will not start by themselves"],
   ],
 });
 

@@ -127,6 +127,26 @@ Deno.test("ls does set algebra, counts, limits and sorts", async () => {
   assert.match((await cli(["ls"], it)).out, /count\.books +files +/);
 });
 
+Deno.test("ls lists jobs by their state, and takes them into expressions", async () => {
+  const it = await ran();
+  assert.equal((await cli(["ls", "report.blocked"], it)).out, "bad-1\n");
+  assert.equal((await cli(["ls", "count.running | count.retrying | count.waiting"], it)).out, "");
+  await it.books.put("walden", "I went");
+  assert.equal((await cli(["ls", "count.ready"], it)).out, "walden\n");
+  assert.equal((await cli(["ls", "-s", "count.books - count.ready"], it)).out, "bad-1\nemma\n");
+  assert.deepEqual(await it.pipeline.jobs("count", "done"), ["emma"]);
+  assert.deepEqual(await it.pipeline.jobs("count", "failed"), ["bad-1"]);
+  await assert.rejects(it.pipeline.jobs("nobody", "ready"), { code: "usage" });
+  const mistyped = await cli(["ls", "count.redy"], it);
+  assert.equal(mistyped.code, 2);
+  assert.match(mistyped.err, /[Tt]ask "count" has no link "redy"; did you mean "count\.ready"\?/);
+  assert.match(
+    (await cli(["complete", "--", "ls", "count.ru"], it)).out,
+    /^count\.running\tjobs that are running\n$/,
+  );
+  assert.equal((await cli(["cat", "count.running", "emma"], it)).code, 2);
+});
+
 Deno.test("cat prints bytes as they are, documents as YAML or JSON, and trees", async () => {
   const it = await ran();
   const bytes = new Uint8Array([0, 255, 10, 128]);
