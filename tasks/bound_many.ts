@@ -110,12 +110,16 @@ export type Items<
   A extends PropertyKey,
   O,
   E extends boolean = false,
-> = N extends "content"
-  ? BoundContents<NewValue<R, O>, CokeyedValues<C, A>, [E] extends [false] ? Key : Key | undefined>
-  : BoundItems<NewValue<R, O>, CokeyedValues<C, A>, [E] extends [false] ? Key : Key | undefined>;
-
-/** The value of an item, or the part of it that is not made for it. */
-type NewValue<R, O> = [O] extends [undefined] ? ItemValue<R> : Draft<R>;
+> = N extends "content" ? BoundContents<
+    [O] extends [undefined] ? ItemValue<R> : Draft<R>,
+    CokeyedValues<C, A>,
+    [E] extends [false] ? Key : Key | undefined
+  >
+  : BoundItems<
+    [O] extends [undefined] ? ItemValue<R> : Draft<R>,
+    CokeyedValues<C, A>,
+    [E] extends [false] ? Key : Key | undefined
+  >;
 
 /**
  * A repository to be read by any key.
