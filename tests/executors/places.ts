@@ -3,14 +3,16 @@
  *
  * @module
  */
+import type { QuotaInit } from "../../core/quota.ts";
 import type { AgentOptions } from "../../tasks/agent_options.ts";
-import { dockerExecutor } from "../../executors/docker/mod.ts";
+import { dockerExecutor, type DockerExecutorOptions } from "../../executors/docker/mod.ts";
 import { kubernetesExecutor, type KubernetesExecutorOptions } from "../../executors/kubernetes/mod.ts";
 import { sshExecutor, type SshExecutorOptions } from "../../executors/ssh/mod.ts";
 import {
   containerTask,
   type Links,
   localExecutor,
+  type LocalExecutorOptions,
   processTask,
   type ProcessTaskOptions,
   type Task,
@@ -61,7 +63,7 @@ export function overSsh(place: Place, options: Partial<SshExecutorOptions> = {})
 }
 
 /** Containers that see nothing of this machine. */
-const inDocker: Where = {
+const inDocker = (options: DockerExecutorOptions = {}): Where => ({
   name: "in Docker without shared files",
   there: docker.available,
   agent: { hostname: "0.0.0.0" },
@@ -72,11 +74,11 @@ const inDocker: Where = {
       name,
       {
         ...all,
-        executor: dockerExecutor({ socket, sharesFiles: false }),
+        executor: dockerExecutor({ socket, sharesFiles: false, ...options }),
         image,
       } as unknown as ContainerTaskOptions<L>,
     ),
-};
+});
 
 /** Pods of a namespace. */
 export function onKubernetes(
@@ -115,29 +117,34 @@ export function leftLocally(state: string): string[] {
 }
 
 /** This machine. */
-export const locally: Where = {
+const onThis = (options: LocalExecutorOptions = {}): Where => ({
   name: "locally",
   there: true,
   agent: {},
   shown: /^pid \d+$/,
   left: (state) => Promise.resolve(leftLocally(`${state}/pipeline`)),
   script: <const L extends Links>(name: string, all: Omit<ProcessTaskOptions<L>, "executor">): Task<L> =>
-    processTask(name, { ...all, executor: localExecutor() } as ProcessTaskOptions<L>),
-};
+    processTask(name, { ...all, executor: localExecutor(options) } as ProcessTaskOptions<L>),
+});
 
-/** Registers a test for each place. */
+/** This machine, with all that it has. */
+export const locally: Where = onThis();
+
+/** Registers a test for each place; `capacity` is what runs there may use together, when it is not what the place has. */
 export function everywhere(
   name: string,
   body: (where: Where, stack: AsyncDisposableStack, state: string) => Promise<void>,
   also = true,
+  capacity?: QuotaInit,
 ): void {
+  const options = capacity ? { capacity } : {};
   const places: readonly ((place: Place, stack: AsyncDisposableStack) => Where | Promise<Where>)[] = [
-    () => locally,
-    (place) => overSsh(place),
-    () => inDocker,
-    async (_, stack) => onKubernetes(await kubernetes.taken(stack)),
+    () => onThis(options),
+    (place) => overSsh(place, options),
+    () => inDocker(options),
+    async (_, stack) => onKubernetes(await kubernetes.taken(stack), options),
   ];
-  const names = [locally.name, "over SSH", inDocker.name, "on Kubernetes"];
+  const names = [locally.name, "over SSH", inDocker().name, "on Kubernetes"];
   const there = [true, available, docker.available, kubernetes.available];
   places.forEach((make, i) =>
     Deno.test({
