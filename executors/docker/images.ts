@@ -81,7 +81,11 @@ function unpullable(image: string, action: string, error: EngineFault): Executor
   const registry = registryOf(image);
   const denied = /denied|unauthorized|authentication|authorization|no basic auth|forbidden/i.test(said);
   const missing = /not found|manifest unknown|does not exist|name unknown/i.test(said);
-  const todo = denied
+  // An engine that takes a registry for an insecure one asks again without TLS, and tells how that went.
+  const hidden = /HTTP request (was sent )?to (an )?HTTPS/i.test(said);
+  const todo = hidden
+    ? `${registry} has refused it over HTTPS; check the name, the tag and the login, and the log of the engine`
+    : denied
     ? `check the name, or log in with "docker login ${registry}"`
     : missing
     ? "check its name and tag"
@@ -89,7 +93,7 @@ function unpullable(image: string, action: string, error: EngineFault): Executor
   const what = denied ? "may not be pulled" : missing ? "does not exist" : "cannot be pulled";
   return new ExecutorError(
     // A registry that cannot be reached is trouble that passes; the rest is a mistake in the task.
-    denied || missing || error.status === 400 ? "cannot-start" : "unavailable",
+    denied || missing || hidden || error.status === 400 ? "cannot-start" : "unavailable",
     `Cannot ${action}: the image ${image} ${what} (${said}); ${todo}`,
     { operation: "pull", subject: image, cause: error },
   );

@@ -38,6 +38,14 @@ export function imageFault(image: string, reason: string, message = ""): ImageFa
       passing: false,
     };
   }
+  // First: who may not see an image is told, too, that it may not exist.
+  if (/denied|unauthorized|authentication|authorization|forbidden|no basic auth|401|403/i.test(said)) {
+    return {
+      reason:
+        `the image ${image} may not be pulled (${said}); check the name, or give the executor imagePullSecrets`,
+      passing: false,
+    };
+  }
   if (/not found|manifest unknown|does not exist|name unknown|repository name not known/i.test(said)) {
     // A name that leads to no host is "not found" in another sense.
     if (!/no such host|lookup|dial/i.test(said)) {
@@ -46,13 +54,6 @@ export function imageFault(image: string, reason: string, message = ""): ImageFa
         passing: false,
       };
     }
-  }
-  if (/denied|unauthorized|authentication|authorization|forbidden|no basic auth|401|403/i.test(said)) {
-    return {
-      reason:
-        `the image ${image} may not be pulled (${said}); check the name, or give the executor imagePullSecrets`,
-      passing: false,
-    };
   }
   return {
     reason:
