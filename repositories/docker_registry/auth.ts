@@ -10,7 +10,7 @@ import {
   type FoundCredentials,
   type RegistryCredentials,
 } from "./credentials.ts";
-import { connectionFault, faultOf, RegistryFault } from "./fault.ts";
+import { connectionFault, faultOf, jsonOf, RegistryFault } from "./fault.ts";
 
 /** What a request wants to do. */
 export interface Access {
@@ -167,7 +167,8 @@ export class RegistryAuth {
       throw found ? this.#refusal(found) : this.#stranger(hints);
     }
     if (!response.ok) throw await faultOf(realm.host, response);
-    const { token, access_token, expires_in } = await response.json() as Record<string, unknown>;
+    const told = await jsonOf<Record<string, unknown>>(realm.host, response, "a token", signal);
+    const { token, access_token, expires_in } = told;
     const value = token ?? access_token;
     if (typeof value !== "string") {
       throw new RegistryFault("io", `the token service ${realm.host} gave no token`);

@@ -73,6 +73,42 @@ export async function faultOf(host: string, response: Response): Promise<Registr
   });
 }
 
+/**
+ * The body of an answer that is JSON.
+ *
+ * @param host Who answered.
+ * @param response The answer; its body is read to its end.
+ * @param what What it is, for errors: `"a list of tags"`.
+ * @param signal Stops it.
+ * @returns What it says.
+ * @throws {RegistryFault} When it breaks off, or is something else.
+ */
+export async function jsonOf<T>(
+  host: string,
+  response: Response,
+  what: string,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new RegistryFault(
+      "unavailable",
+      `the connection to ${host} broke while ${what} was read; see that it is well, and run again`,
+      { cause },
+    );
+  }
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new RegistryFault("io", `what ${host} gave as ${what} is no JSON; see what answers there`, {
+      cause,
+    });
+  }
+}
+
 /** The codes and the words of an answer's body, where it is a registry's. */
 async function whatItSaid(
   response: Response,

@@ -6,7 +6,7 @@
 import { type Bytes, readAll } from "../../core/bytes.ts";
 import type { RegistryClient, RegistryRequest } from "./client.ts";
 import { digestOf } from "./digest.ts";
-import { patiently, RegistryFault } from "./fault.ts";
+import { jsonOf, patiently, RegistryFault } from "./fault.ts";
 import { ACCEPT, type Descriptor, type Manifest, MAX_MANIFEST, parseManifest } from "./manifest.ts";
 import { uploadBlob } from "./upload.ts";
 
@@ -19,6 +19,11 @@ export interface ManifestHead {
   readonly digest: string | undefined;
   /** In bytes, where it was told. */
   readonly size: number | undefined;
+}
+
+/** What a registry says of its tags. */
+interface TagList {
+  readonly tags?: readonly string[] | null;
 }
 
 /** One image repository of a registry. */
@@ -130,7 +135,8 @@ export class Images {
       };
       const response: Response = await this.client.request(request);
       if (response.status === 404) return void await response.body?.cancel();
-      const { tags } = await response.json() as { readonly tags?: readonly string[] | null };
+      const { host } = this.client.address;
+      const { tags } = await jsonOf<TagList>(host, response, "a list of tags", signal);
       const next: string | undefined = nextLink(response.headers.get("link"), path);
       // A registry that links a page to itself would be listed for ever.
       const looping: boolean = next !== undefined && seen.has(next);
