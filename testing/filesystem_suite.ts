@@ -8,6 +8,7 @@ import { decodeText, readAll } from "../core/bytes.ts";
 import type { FilesystemDriver, TreeEntry } from "../repositories/driver.ts";
 import { resolveInTree } from "../repositories/tree.ts";
 import { keyCases } from "./key_cases.ts";
+import { HugeValue } from "./huge.ts";
 import { hostileTreeCases } from "./hostile_tree_cases.ts";
 import { type Harness, listsExactly, rejectsWith, runSuite, type SuiteCases } from "./suite.ts";
 import { describeTree, directory, file, link, readMember, tree } from "./trees.ts";
@@ -59,6 +60,31 @@ const fidelityCases: SuiteCases<FilesystemDriver> = {
   "keeps modes, links, empty folders and names": async ({ driver, writer }) => {
     await writer.write("one", tree(RICH));
     assert.deepEqual(await describeTree(await driver.entries("one")), await describeTree(tree(RICH)));
+  },
+  "write: takes a huge file in a tree, gives it back, and holds little of it": async ({ driver, huge }) => {
+    if (huge === undefined) return;
+    const passing = new HugeValue(huge);
+    const large: TreeEntry = {
+      kind: "file",
+      path: "large",
+      mode: 0o644,
+      size: huge,
+      open: () => Promise.resolve(passing.stream()),
+    };
+    await driver.write("huge", tree([file("a", "before"), large, file("z", "after")]));
+    const seen: string[] = [];
+    for await (const entry of (await driver.entries("huge"))!) {
+      if (entry.kind !== "file") continue;
+      seen.push(entry.path);
+      if (entry.path === "large") await passing.check(await entry.open());
+      else {assert.equal(
+          await new Response(await entry.open()).text(),
+          entry.path === "a" ? "before" : "after",
+        );}
+    }
+    assert.deepEqual(seen.sort(), ["a", "large", "z"]);
+    passing.heldLittle();
+    await driver.delete("huge");
   },
   "takes entries in any order": async ({ driver, writer }) => {
     await writer.write("one", tree(RICH.toReversed()));

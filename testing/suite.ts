@@ -24,7 +24,7 @@ export interface Harness<D extends KeyDriver> {
    * they are, over a driver that meets them by itself. @default false
    */
   readonly brief?: boolean;
-  /** The size of the huge blob that is written and read as a stream, in bytes; memory must not grow with it. @default None is tried */
+  /** The size of the huge blob, or file in a tree, that is written and read as a stream, in bytes; memory must not grow with it. @default None is tried */
   readonly huge?: number;
   /** Registers a test; `ignored` holds the reason when it must not run. @default Deno.test */
   readonly test?: (name: string, body: () => Promise<void>, ignored?: string) => void;
@@ -42,7 +42,7 @@ export interface CaseContext<D extends KeyDriver> {
   readonly stack: AsyncDisposableStack;
   /** How many keys the long listing has. */
   readonly many: number;
-  /** The size of the huge blob, in bytes, when one is to be tried. */
+  /** The size of the huge blob or file, in bytes, when one is to be tried. */
   readonly huge: number | undefined;
 }
 

@@ -18,7 +18,7 @@ function inFolder(options: DirectoryOptions): Harness<FilesystemDriver> {
   };
 }
 
-testFilesystemDriver("directoryDriver()", { ...inFolder({}), many: 5_001 });
+testFilesystemDriver("directoryDriver()", { ...inFolder({}), many: 5_001, huge: 2 ** 30 + 1 });
 testFilesystemDriver("directoryDriver() with an extension", {
   ...inFolder({ extension: ".tree" }),
   many: 300,

@@ -65,7 +65,7 @@ export interface Backend<D extends KeyDriver> {
   readonly whole?: "every" | "changing" | "sample";
   /** How many keys the long listings of whole suites have. @default 60 */
   readonly many?: number;
-  /** The size of the huge value, for layers that change what flows. @default None is tried */
+  /** The size of the huge value, for some that change what flows. @default None is tried */
   readonly huge?: number;
 }
 
@@ -76,6 +76,8 @@ interface Row<D extends KeyDriver, K extends KeyDriver = D> {
   readonly two?: true;
   /** Whether it changes what flows: the driver beneath meets other values than those that are written. `sample`: it stands for the others. */
   readonly changes?: true | "sample";
+  /** Whether it is given a huge value: it reads or writes in a way of its own. */
+  readonly huge?: true;
   readonly except?: Harness<K>["except"];
 }
 
@@ -128,10 +130,11 @@ const BLOB_LAYERS: Rows<BlobDriver> = forEveryKind((driver) => new BlobRepositor
 
 const BYTE_LAYERS: Rows<BlobDriver> = {
   'compressed("gzip")': { over: compressed("gzip"), changes: "sample" },
-  'compressed("zstd")': { over: compressed("zstd"), changes: true },
+  'compressed("zstd")': { over: compressed("zstd"), changes: true, huge: true },
   "encrypted()": {
     over: encrypted({ current: "main", keys: { main: new Uint8Array(32).fill(7) } }),
     changes: true,
+    huge: true,
   },
 };
 
@@ -144,7 +147,7 @@ const DOCUMENTS_OF_BLOBS: Rows<BlobDriver, MetadataDriver> = {
 };
 
 const TREES_OF_BLOBS: Rows<BlobDriver, FilesystemDriver> = {
-  "packed()": { over: packed(), changes: "sample" },
+  "packed()": { over: packed(), changes: "sample", huge: true },
   "packed(gzip)": { over: packed({ compression: "gzip" }), changes: true },
   "packed(zstd)": { over: packed({ compression: "zstd" }), changes: true },
   "packed() over encrypted()": { over: (blobs, none) => packed()(sealed(blobs, none)) },
@@ -152,6 +155,7 @@ const TREES_OF_BLOBS: Rows<BlobDriver, FilesystemDriver> = {
     over: (blobs, documents) => contentAddressed(blobs, encoded(documents, json)),
     two: true,
     changes: true,
+    huge: true,
   },
 };
 
@@ -193,7 +197,7 @@ function harness<D extends KeyDriver, K extends KeyDriver>(
     reopen: async (driver, stack) => await open(made.get(driver)!.place, stack),
     writer: (driver) => made.get(driver)!.first as unknown as K,
     ...(isWhole(backend, row)
-      ? { many: backend.many ?? 60, ...(backend.huge !== undefined && { huge: backend.huge }) }
+      ? { many: backend.many ?? 60, ...(row.huge && backend.huge !== undefined && { huge: backend.huge }) }
       : { brief: true }),
     ...(row.except && { except: row.except }),
     ...(backend.test && { test: backend.test }),
