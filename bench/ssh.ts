@@ -8,6 +8,7 @@
 import { Client } from "../deps/ssh2.ts";
 import type { ProcessWork } from "../executors/executor.ts";
 import { sshExecutor } from "../executors/ssh/mod.ts";
+import { figure } from "./figure.ts";
 import { inRounds } from "./rounds.ts";
 
 /** What each job runs. */
@@ -79,6 +80,10 @@ for (const width of [1, 10]) {
         } ms/job  ${(1000 / ms).toFixed(0).padStart(5)} jobs/s  ratio ${ratio.toFixed(2)}`,
       );
     }
+    if (width === 1) continue;
+    const { ms, ratio } = paces.sshExecutor;
+    figure(`${jobs} jobs over SSH, ${width} at a time`, 1000 / ms, "jobs/s", { atLeast: 100 });
+    figure("the same beside bare commands of ssh2", ratio, "x", { atLeast: 0.67 });
   }
 }
 const closed = new Promise<void>((resolve) => client.once("close", () => resolve()));

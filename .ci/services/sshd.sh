@@ -13,6 +13,11 @@ state=${DATATASK_SERVICES:-${XDG_CACHE_HOME:-$HOME/.cache}/datatask/services}/ss
 port=${SSH_TEST_PORT:-22055}
 umask 022
 mkdir -p "$state"
+# One at a time: two that start it at once would be in each other's way. What is started does not hold the lock.
+if [ "${DATATASK_ALONE:-}" != "$state" ]; then
+  exec env DATATASK_ALONE="$state" flock -o "$state.lock" bash "${BASH_SOURCE[0]}" "$@"
+fi
+unset DATATASK_ALONE
 say() { echo "sshd: $*" >&2; }
 # shellcheck source=debian/packages.sh
 source "$(dirname "${BASH_SOURCE[0]}")/debian/packages.sh"

@@ -4,38 +4,40 @@
  * @module
  */
 
-/** How many go together at the most. */
-const MOST = 200;
-
 /** Gathers what is asked for while an earlier request is under way. */
-export class Batch<T> {
-  readonly #call: (names: readonly string[]) => Promise<T>;
-  #next: { readonly names: Set<string>; readonly result: Promise<T> } | undefined;
+export class Batch<I, T> {
+  readonly #call: (items: readonly I[]) => Promise<T>;
+  readonly #most: number;
+  #next: { readonly items: Set<I>; readonly result: Promise<T> } | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
-  /** @param call Asks for many. */
-  constructor(call: (names: readonly string[]) => Promise<T>) {
+  /**
+   * @param call Asks for many.
+   * @param most How many go together at the most.
+   */
+  constructor(call: (items: readonly I[]) => Promise<T>, most: number) {
     this.#call = call;
+    this.#most = most;
   }
 
   /**
    * Asks for one, together with others.
    *
-   * @param name Which.
+   * @param item Which.
    * @returns The answer for all that were asked for together.
    */
-  add(name: string): Promise<T> {
-    if (this.#next && this.#next.names.size < MOST) {
-      this.#next.names.add(name);
+  add(item: I): Promise<T> {
+    if (this.#next && this.#next.items.size < this.#most) {
+      this.#next.items.add(item);
       return this.#next.result;
     }
-    const names = new Set([name]);
+    const items = new Set([item]);
     const before = this.#running;
     const result = before.then(() => {
-      if (this.#next?.names === names) this.#next = undefined;
-      return this.#call([...names]);
+      if (this.#next?.items === items) this.#next = undefined;
+      return this.#call([...items]);
     });
-    this.#next = { names, result };
+    this.#next = { items, result };
     this.#running = result.catch(() => {});
     return result;
   }

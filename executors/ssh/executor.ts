@@ -6,6 +6,7 @@
 import { type Attempt, formatAttempt } from "../../core/attempt.ts";
 import type { Bytes } from "../../core/bytes.ts";
 import { describeError, ExecutorError } from "../../core/errors.ts";
+import { systemClock } from "../../core/clock.ts";
 import { parseQuota, type Quota } from "../../core/quota.ts";
 import { checkAttempt, stillRuns, unknownRun } from "../attempts.ts";
 import type {
@@ -20,6 +21,7 @@ import type {
 import { sharedUrl } from "../loopback.ts";
 import { Opening } from "../opening.ts";
 import { stateIdentity } from "../state_identity.ts";
+import type { Answer } from "./host.ts";
 import { SshLogs } from "./logs.ts";
 import { addressText, type SshExecutorOptions } from "./options.ts";
 import { folderOf, SshRuns } from "./runs.ts";
@@ -27,6 +29,12 @@ import { startRun } from "./start.ts";
 
 /** How often force looks for processes that were born meanwhile, before the watching shell goes too. */
 const ROUNDS = 20;
+
+/** How long a run may take to begin before it is asked to end, in milliseconds: a fork that still has the traps of its shell would not hear it. */
+const BEGIN_MS = 1000;
+
+/** What is answered while there is nobody who would hear it. */
+const UNBEGUN = 5;
 
 /**
  * Runs work as processes of another host.
@@ -166,20 +174,26 @@ class SshExecutor implements Executor<ProcessWork> {
     const { signal, graceMs } = options;
     const shell = await runs.shell(attempt, signal);
     if (shell === undefined) return;
-    const ask = (...words: string[]): Promise<unknown> =>
-      runs.link.use(`stop ${formatAttempt(attempt)}`, (host) => host.ask(...words), signal);
+    const ask = (how: string, ...words: string[]): Promise<Answer> =>
+      runs.link.use(
+        `stop ${formatAttempt(attempt)}`,
+        (host) => host.ask(how, folderOf(attempt), shell, ...words),
+        signal,
+      );
     if (graceMs > 0) {
-      await ask("polite", shell);
+      const asked = systemClock.monotonic();
+      const after = (): number => systemClock.monotonic() - asked;
+      while ((await ask("polite", after() < BEGIN_MS ? "" : "now")).code === UNBEGUN && after() < graceMs) {
+        if (await runs.endedWithin(attempt, 5, signal)) return;
+      }
       if (await runs.endedWithin(attempt, graceMs, signal)) return;
     }
     for (let round = 1; round <= ROUNDS; round++) {
-      await ask("force", shell);
+      await ask("force");
       if (await runs.endedWithin(attempt, 50 * round, signal)) return;
     }
     // It breeds faster than it is killed, or its shell is stuck: all at once, the shell included.
-    await ask("kill9", shell);
-    await ask("clear", shell);
-    await ask("ended", folderOf(attempt), "137");
+    await ask("kill9");
   }
 
   async logs(attempt: Attempt, options: LogOptions = {}): Promise<ReadableStream<Bytes>> {

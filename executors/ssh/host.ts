@@ -4,6 +4,7 @@
  * @module
  */
 import type { ClientChannel } from "../../deps/ssh2.ts";
+import { Batch } from "./batch.ts";
 import { type Channel, Channels } from "./channels.ts";
 import type { Connection } from "./connect.ts";
 import type { AgentServer } from "../executor.ts";
@@ -29,6 +30,32 @@ export interface HostFacts {
   readonly me: string;
 }
 
+/** A run to begin: its folder, its uid, its head, its job; what was sent before, and the program that runs it, where there are. */
+export type Begin = readonly [
+  name: string,
+  uid: string,
+  head: string,
+  job: string,
+  staged: string,
+  interpreter: string,
+];
+
+/** What is told of a run that has ended. */
+export interface Told {
+  /** Its folder. */
+  readonly name: string;
+  /** Who asked for it. */
+  readonly uid: string;
+  /** Its record. */
+  readonly record: readonly string[];
+}
+
+/** How many runs begin or go with one request at the most, each of which may bring a large text along. */
+const TOGETHER = 64;
+
+/** How many watching shells wait for another run at the most. */
+const IDLE = 32;
+
 /** What a host is opened with. */
 export interface HostOptions {
   /** The executor, for errors. */
@@ -42,7 +69,7 @@ export interface HostOptions {
   /** How many channels the server allows. */
   readonly maxSessions: number;
   /** Called for each run that has ended. */
-  readonly onEnd: (name: string) => void;
+  readonly onEnd: (told: Told) => void;
   /** Called once, when the connection is gone. */
   readonly onLost: () => void;
 }
@@ -72,6 +99,9 @@ export class Host {
     number,
     { resolve: (answer: Answer) => void; reject: (error: unknown) => void }
   >();
+  readonly #acts: Batch<Begin | string, ReadonlyMap<Begin, Answer>>;
+  /** The FIFOs of watching shells that wait for another run. */
+  readonly #idle: string[] = [];
   #control: Channel | undefined;
   #tell: Channel | undefined;
   #facts: HostFacts | undefined;
@@ -92,6 +122,7 @@ export class Host {
     this.#others = others;
     this.#options = options;
     this.channels = new Channels(connection.client, options.maxSessions);
+    this.#acts = new Batch((all) => this.#act(all), TOGETHER);
     void connection.closed.then(() => this.#lose());
   }
 
@@ -142,7 +173,7 @@ export class Host {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     onLines(channel.stream, (line) => {
       if (line === "") resolve(true);
-      else this.#options.onEnd(line);
+      else this.#tellOf(line);
     });
     void channel.closed.then(() => {
       this.#tells = false;
@@ -150,6 +181,16 @@ export class Host {
     });
     channel.stream.write(`${TELL}tell ${quote(this.facts.root)}\n`);
     this.#tells = await promise;
+  }
+
+  #tellOf(line: string): void {
+    const [uid, name, fifo, ...record] = line.split("\t");
+    // One of an earlier connection leaves with it.
+    if (fifo?.startsWith(`.new/${this.facts.me}.`)) {
+      if (this.#idle.length < IDLE) this.#idle.push(fifo);
+      else this.ask("leave", fifo).catch(() => {});
+    }
+    this.#options.onEnd({ uid: uid!, name: name!, record });
   }
 
   #hear(line: string): void {
@@ -181,6 +222,51 @@ export class Host {
       this.#pending.set(number, { resolve, reject });
       this.#control.stream.write(`{ q ${number} ${words.map(quote).join(" ")}; }\n`);
     });
+  }
+
+  /**
+   * Begins a run. What begins and goes at the same time goes together, as each program that is started costs more than all else; and a run is
+   * given to a watching shell that waits, where there is one.
+   *
+   * @param begin Which.
+   * @returns What is answered: 3 when it is there already, 4 when its interpreter is not fit.
+   * @throws {LostError} When the connection is gone before the answer; it may have begun.
+   */
+  async begin(begin: Begin): Promise<Answer> {
+    return (await this.#acts.add(begin)).get(begin)!;
+  }
+
+  /**
+   * Removes a run.
+   *
+   * @param name Its folder.
+   * @throws {LostError} When the connection is gone before the answer.
+   */
+  async drop(name: string): Promise<void> {
+    await this.#acts.add(name);
+  }
+
+  async #act(all: readonly (Begin | string)[]): Promise<ReadonlyMap<Begin, Answer>> {
+    const drops = all.filter((one) => typeof one === "string");
+    const begins = all.filter((one) => typeof one !== "string");
+    const { code, lines } = await this.ask(
+      "act",
+      drops.flatMap((name) => [`${name}/head`, name]).join(" "),
+      begins.map(([name]) => name).join(" "),
+      ...begins.flatMap((begin) => [...begin, this.#idle.pop() ?? ""]),
+    );
+    const answers = new Map<Begin, Answer>();
+    let said: string[] = [];
+    for (const line of lines) {
+      const own = /^=: (\d+)$/.exec(line)?.[1];
+      if (own === undefined) said.push(line);
+      else {
+        answers.set(begins[answers.size]!, { code: Number(own), lines: said });
+        said = [];
+      }
+    }
+    for (const begin of begins.slice(answers.size)) answers.set(begin, { code: code || 1, lines: said });
+    return answers;
   }
 
   /**

@@ -8,7 +8,7 @@ import { sleep, systemClock } from "../../core/clock.ts";
 import type { AgentServer } from "../executor.ts";
 import { connect, type ConnectOptions, forward } from "./connect.ts";
 import { ConnectError, goneError, hostError, LostError } from "./fault.ts";
-import { Host, type HostOptions } from "./host.ts";
+import { Host, type HostOptions, type Told } from "./host.ts";
 import { addressText, type SshExecutorOptions } from "./options.ts";
 
 /** How long to wait before the next try of a connection, in milliseconds: at first, and at the most. */
@@ -21,7 +21,7 @@ export class Link {
   readonly name: string;
   readonly #options: SshExecutorOptions;
   readonly #id: string;
-  readonly #onEnd: (name: string) => void;
+  readonly #onEnd: (told: Told) => void;
   readonly #onLost: () => void;
   readonly #closed = new AbortController();
   #host: Promise<Host> | undefined;
@@ -39,7 +39,7 @@ export class Link {
     name: string,
     options: SshExecutorOptions,
     id: string,
-    on: { readonly end: (name: string) => void; readonly lost: () => void },
+    on: { readonly end: (told: Told) => void; readonly lost: () => void },
   ) {
     this.name = name;
     this.#options = options;

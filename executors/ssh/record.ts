@@ -74,6 +74,17 @@ function parseRecord(lines: readonly string[]): SshRecord {
   };
 }
 
+/**
+ * Puts together what is known of a run whose end was told.
+ *
+ * @param head What it is.
+ * @param lines The lines of its record, and one more, `code`, when its shell itself left with its code.
+ * @returns What is in its folder.
+ */
+export function toldRun(head: RunHead, lines: readonly string[]): RawRun {
+  return { head, record: parseRecord(lines), ownCode: lines.at(-1) === "code", alive: false };
+}
+
 function parseHead(text: string): RunHead | undefined {
   try {
     return JSON.parse(text);

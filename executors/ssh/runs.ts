@@ -8,13 +8,17 @@ import { sleep, systemClock, within } from "../../core/clock.ts";
 import type { RunStatus } from "../executor.ts";
 import { signalName } from "../local_wrapper.ts";
 import { Batch } from "./batch.ts";
+import type { Told } from "./host.ts";
 import { Link, orAborted } from "./link.ts";
-import { parseRuns, type RawRun, type RunHead, type SshRecord } from "./record.ts";
+import { parseRuns, type RawRun, type RunHead, type SshRecord, toldRun } from "./record.ts";
 import type { SshExecutorOptions } from "./options.ts";
 
 /** How often runs are looked at that somebody waits for, in milliseconds: where ends are told, and where they are not. */
 const SELDOM = 2000;
 const OFTEN = 150;
+
+/** How many runs are asked about with one request at the most. */
+const TOGETHER = 200;
 
 /** How long a shell that lives may take to begin, in milliseconds. */
 const START_MS = 30_000;
@@ -40,11 +44,10 @@ export class SshRuns {
   /** The way to the host. */
   readonly link: Link;
   readonly #where: string;
-  readonly #looks: Batch<ReadonlyMap<string, RawRun>>;
-  readonly #drops: Batch<void>;
+  readonly #looks: Batch<string, ReadonlyMap<string, RawRun>>;
   readonly #ended = new Map<string, EndedStatus>();
   /** Runs of this process of which no end was heard. */
-  readonly #quiet = new Set<string>();
+  readonly #quiet = new Map<string, RunHead>();
   readonly #waiters = new Map<string, Set<() => void>>();
   #sweeping: AbortController | undefined;
 
@@ -55,20 +58,32 @@ export class SshRuns {
    */
   constructor(name: string, options: SshExecutorOptions, id: string) {
     this.#where = options.host;
-    this.link = new Link(name, options, id, { end: (run) => this.#wake(run), lost: () => this.#wakeAll() });
-    this.#looks = new Batch((names) =>
-      this.link.use("look at runs", async (host) => parseRuns((await host.ask("look", ...names)).lines))
+    this.link = new Link(name, options, id, { end: (told) => this.#hear(told), lost: () => this.#wakeAll() });
+    this.#looks = new Batch(
+      (names) =>
+        this.link.use("look at runs", async (host) => parseRuns((await host.ask("look", ...names)).lines)),
+      TOGETHER,
     );
-    this.#drops = new Batch(async (names) => {
-      const folders = names.flatMap((run) => [`${run}/head`, run]);
-      await this.link.use("forget runs", (host) => host.ask("drop", ...folders));
-    });
   }
 
-  /** Notes a run that this process has started. */
-  begun(name: string): void {
+  /** Notes a run that this process starts. */
+  begun(name: string, head: RunHead): void {
     this.#ended.delete(name);
-    this.#quiet.add(name);
+    this.#quiet.set(name, head);
+  }
+
+  /** Notes that the end of a run may have been told before it was waited for. */
+  doubt(name: string): void {
+    this.#wake(name);
+  }
+
+  #hear({ name, uid, record }: Told): void {
+    const head = this.#quiet.get(name);
+    const raw = head?.uid === uid ? toldRun(head, record) : undefined;
+    if (raw?.record?.is === "claimed" && raw.record.code !== undefined) {
+      this.#finished(name, attemptOf(name)!, raw, raw.record);
+    }
+    this.#wake(name);
   }
 
   #wake(name: string): void {
@@ -273,7 +288,7 @@ export class SshRuns {
   /** Gives back what is kept of a run. */
   async drop(attempt: Attempt): Promise<void> {
     const name = folderOf(attempt);
-    await this.#drops.add(name);
+    await this.link.use("forget a run", (host) => host.drop(name));
     this.#ended.delete(name);
     this.#quiet.delete(name);
   }

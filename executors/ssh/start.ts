@@ -12,6 +12,7 @@ import { jobText } from "../local_wrapper.ts";
 import { pour } from "./channels.ts";
 import { hostError, LostError } from "./fault.ts";
 import { type Host, quote } from "./host.ts";
+import type { RunHead } from "./record.ts";
 import { folderOf, type SshRuns } from "./runs.ts";
 
 /** What fits into a request, in characters. */
@@ -49,7 +50,8 @@ export async function startRun(
   const all = { ...environment, ...work.environment };
   const subject = formatAttempt(attempt);
   const interpreter = interpreterOf({ subject, script: work.script, environment: all }, () => undefined);
-  const uid = `datatask-${crypto.randomUUID()}`;
+  // Short, since shells read it letter by letter; it tells apart what was asked for under one name.
+  const uid = crypto.randomUUID().slice(-12);
   const start: Start = {
     runs,
     attempt,
@@ -64,7 +66,7 @@ export async function startRun(
   if (!signal?.aborted) return;
   await runs.link.use(`end ${subject}`, async (host) => {
     const shell = await runs.shell(attempt, undefined);
-    if (shell !== undefined) await host.ask("force", shell);
+    if (shell !== undefined) await host.ask("force", folderOf(attempt), shell);
     await runs.ended(attempt, undefined);
   });
   await runs.drop(attempt);
@@ -82,20 +84,25 @@ async function request(host: Host, start: Start): Promise<void> {
     splitStderr: !work.mergeStderr,
     interpreter,
   });
-  const head = JSON.stringify({
+  const head: RunHead = {
     version: 1,
     uid,
     since: start.since,
     by: host.facts.me,
     boot: host.facts.boot,
     notes: work.notes,
-    // In letters that every locale of the host takes for text.
-  }).replace(/[^ -~]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  };
+  // In letters that every locale of the host takes for text.
+  const headText = JSON.stringify(head).replace(
+    /[^ -~]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
   const small = job.length <= SMALL && !interpreter && !work.stdin;
   const staged = small ? "" : await stage(host, start, job);
-  runs.begun(name);
-  const answer = await host.ask("begin", name, uid, head, small ? job : "", staged, interpreter?.[0] ?? "");
+  runs.begun(name, head);
+  const answer = await host.begin([name, uid, headText, small ? job : "", staged, interpreter?.[0] ?? ""]);
   if (answer.code === 0) return;
+  runs.doubt(name);
   if (staged) await host.ask("drop", staged);
   // Of a request that was made before the connection was lost.
   if (answer.code === 3 && answer.lines.some((line) => line.includes(`"uid":"${uid}"`))) return;
