@@ -36,8 +36,9 @@ export function formatAttempt(attempt: Attempt): string {
  * - `cancelled`: a person said so; it has failed.
  * - `shutdown`: the coordinator leaves; the job is neither done nor failed, and runs again.
  * - `give-way`: a replica whose place is needed; nothing is recorded.
+ * - `lost-lease`: another coordinator may see to it by now; it is let go of as it is, and a process is not ended.
  */
-export type StopReason = "timeout" | "cancelled" | "shutdown" | "give-way";
+export type StopReason = "timeout" | "cancelled" | "shutdown" | "give-way" | "lost-lease";
 
 /** The reason of the signal of an attempt that is stopped. */
 export class StopError extends Error {
@@ -56,6 +57,7 @@ export class StopError extends Error {
         "cancelled": "This job was cancelled",
         "shutdown": "The coordinator is leaving",
         "give-way": "The place of this replica is needed",
+        "lost-lease": "Another coordinator may see to this job by now",
       }[why],
     );
     this.name = "StopError";

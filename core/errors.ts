@@ -210,6 +210,20 @@ export function classifySystemError(error: unknown): ErrorCode | undefined {
   return undefined;
 }
 
+/** Errors of the platform that say nothing of what was asked for: the machine is short of something, or in trouble. */
+const EXHAUSTED = new Set(["EAGAIN", "EIO", "EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "EDQUOT"]);
+
+/**
+ * Whether an error of the platform says nothing of what was asked for, because the machine is short of something, or in trouble: it must not
+ * be taken for an answer.
+ *
+ * @param error Anything caught.
+ * @returns Whether it is one of these.
+ */
+export function isMachineTrouble(error: unknown): boolean {
+  return EXHAUSTED.has((error as { code?: string } | null)?.code ?? "");
+}
+
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   "denied": "check its owner and mode, or the --allow-* flag that the message names",
   "no-space": "free some space, or put it elsewhere, and run again",

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { advice, classifySystemError, ExecutorError } from "../core/errors.ts";
+import { advice, classifySystemError, ExecutorError, isMachineTrouble } from "../core/errors.ts";
 
 /**
  * The error for trouble with files or processes of this machine.
@@ -24,7 +24,7 @@ export function localError(
   const code = classifySystemError(error) ?? fallback;
   const why = error instanceof Error ? error.message : String(error);
   return new ExecutorError(
-    code === "denied" || code === "no-space" ? code : fallback,
+    code === "denied" || code === "no-space" || isMachineTrouble(error) ? code : fallback,
     `Cannot ${action}: ${code === "no-space" ? diskFull(root) : `${why}${advice(code)}`}`,
     { operation: action.split(" ")[0]!, cause: error },
   );

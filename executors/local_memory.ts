@@ -17,7 +17,7 @@ export class MemoryWatch {
   add(session: number): void {
     this.#peaks.set(session, 0);
     if (this.#timer !== undefined || Deno.build.os !== "linux") return;
-    this.#timer = setInterval(() => void this.look(), INTERVAL);
+    this.#timer = setInterval(() => void this.look().catch(() => {}), INTERVAL);
     Deno.unrefTimer(this.#timer);
   }
 

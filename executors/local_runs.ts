@@ -107,10 +107,12 @@ export class LocalRuns {
     const own: OwnRun = { head, ended, shell, over: false, clean: false, reuse: true, peak: undefined };
     this.#own.set(name, own);
     const sent = shell.send(name);
-    void this.#see(name, own).then(() => {
+    const over = (): void => {
       own.over = true;
       resolve();
-    });
+    };
+    // What cannot be read now is read again by who asks for the status.
+    this.#see(name, own).then(over, over);
     await sent;
   }
 

@@ -7,6 +7,7 @@
  * @module
  */
 import { encodeText } from "../core/bytes.ts";
+import { isMachineTrouble } from "../core/errors.ts";
 import { WRAPPER } from "./local_wrapper.ts";
 import { lookUp } from "./process_identity.ts";
 
@@ -95,10 +96,14 @@ export class LocalShell {
     }
     const left = line.trim().split(" ").slice(1);
     if (left.includes("?")) return "used";
-    for (const pid of left) {
-      const row = await lookUp(Number(pid));
-      if (row === undefined || row.zombie) continue;
-      if (row.session === this.pid || worksIn(row.pid, `${this.#root}/${name}`)) return "used";
+    try {
+      for (const pid of left) {
+        const row = await lookUp(Number(pid));
+        if (row === undefined || row.zombie) continue;
+        if (row.session === this.pid || worksIn(row.pid, `${this.#root}/${name}`)) return "used";
+      }
+    } catch {
+      return "used"; // That cannot be told.
     }
     return "clean";
   }
@@ -123,7 +128,8 @@ export class LocalShell {
 function worksIn(pid: number, folder: string): boolean {
   try {
     return Deno.readLinkSync(`/proc/${pid}/cwd`).startsWith(folder + "/");
-  } catch {
+  } catch (error) {
+    if (isMachineTrouble(error)) throw error;
     return false;
   }
 }

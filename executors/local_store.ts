@@ -57,6 +57,15 @@ function tryRemove(path: string): void {
   }
 }
 
+/** Removes a folder. Another task of this pipeline, or a report, may do so at the same time. */
+async function removeAll(folder: string): Promise<void> {
+  try {
+    await Deno.remove(folder, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /** Writes a file over what is there, which is much cheaper than removing it and making another. */
 function writeOver(path: string, bytes: Uint8Array): void {
   using file = Deno.openSync(path, { write: true, create: true, mode: 0o600 });
@@ -110,7 +119,7 @@ export class RunStore {
     for (const { name } of Deno.readDirSync(staging)) {
       const [pid, started] = name.split(".");
       if (Number(pid) === Deno.pid || await isCoordinator([Number(pid), started!])) continue;
-      await Deno.remove(`${staging}/${name}`, { recursive: true });
+      await removeAll(`${staging}/${name}`);
     }
   }
 
@@ -285,9 +294,7 @@ export class RunStore {
       tryRemove(`${folder}/cwd`);
       tryRemove(folder);
     } catch {
-      await Deno.remove(folder, { recursive: true }).catch((error) => {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      });
+      await removeAll(folder);
     }
   }
 

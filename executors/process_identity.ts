@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { isMachineTrouble } from "../core/errors.ts";
 
 /** A process. */
 export interface ProcessRow {
@@ -49,7 +50,9 @@ async function ask(script: string, ...args: string[]): Promise<string> {
 function tryRead(path: string): string | undefined {
   try {
     return Deno.readTextFileSync(path);
-  } catch {
+  } catch (error) {
+    // Out of files is no sign that nobody is there.
+    if (isMachineTrouble(error)) throw error;
     return undefined;
   }
 }

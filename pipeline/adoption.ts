@@ -60,7 +60,7 @@ export async function findRuns(
   const { success, failed, task } = line.state;
   const newest = new Map<Key, FoundRun>();
   const stale: FoundRun[] = [];
-  for await (const found of task.runner.find?.(task.name, { signal }) ?? []) {
+  for await (const found of task.runner.find?.(task.name, { signal, sweep: true }) ?? []) {
     const { job, attempt, replica } = found.attempt;
     const id = state.keys.id(job);
     const over = success.set.has(id) || failed.set.has(id);

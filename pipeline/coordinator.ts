@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Attempt, formatAttempt } from "../core/attempt.ts";
+import { type Attempt, formatAttempt, type StopReason } from "../core/attempt.ts";
 import type { Clock } from "../core/clock.ts";
 import { DatataskError, describeError, type ErrorCode, isDatataskError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
@@ -53,6 +53,8 @@ export interface CoordinatorInit {
   /** Where the logs of a task go. */
   readonly logs: (task: string) => BlobRepository | undefined;
   readonly emit: (event: PipelineEvent) => void;
+  /** Whether nobody else runs the pipeline. When somebody may, all is let go of. */
+  readonly ours: () => boolean;
   /** Told when nothing runs, nothing can start and nothing is waited for. */
   readonly onQuiet: () => void;
   /** Jobs that may start; all that are ready when it is left out. */
@@ -134,11 +136,11 @@ export class Coordinator {
     });
   }
 
-  /** Starts nothing more; with `stop`, also ends what runs. */
-  drain(stop: boolean): void {
+  /** Starts nothing more; with a reason, also ends what runs. */
+  drain(stop?: StopReason): void {
     this.#draining = true;
     this.#cancelTimers();
-    if (stop) { for (const flight of [...this.flights()]) flight.stop("shutdown"); }
+    if (stop) { for (const flight of [...this.flights()]) flight.stop(stop); }
     this.poke();
   }
 
@@ -224,7 +226,7 @@ export class Coordinator {
 
   #pass(): void {
     if (this.#over) return;
-    const acted = !this.#draining && this.#act();
+    const acted = !this.#draining && this.#init.ours() && this.#act();
     if (!this.#init.state.busy && !acted) this.#settleFeeds();
     const still = this.#running === 0 && this.#closing === 0 && this.#timers.size === 0;
     if (still && !this.#scheduled && (this.#draining || !this.#init.state.busy)) this.#init.onQuiet();
@@ -411,6 +413,7 @@ export class Coordinator {
   #end(line: Line, flight: Flight, ending: Ending | undefined, error?: unknown): void {
     flight.ended();
     if (flight.attempt.replica > 0) return this.#endReplica(line, flight, ending, error);
+    if (!this.#init.ours()) return this.#land(line, flight, "another coordinator may see to it by now");
     if (ending === undefined || ending.reason === "infrastructure" || ending.reason === "lost") {
       return this.#hitByTrouble(line, flight, ending, error);
     }
@@ -476,7 +479,7 @@ export class Coordinator {
     const why = `${ending?.reason ?? "trouble"}${fault === undefined ? "" : `: ${fault}`}`;
     if (stopped === undefined && line.flights.has(job) && !this.#draining) this.#rest(line, job);
     this.#init.emit({ type: "released", at: this.#init.clock.now(), attempt, why });
-    this.#inBackground(async () => await ending?.release?.());
+    if (this.#init.ours()) this.#inBackground(async () => await ending?.release?.());
     this.poke();
   }
 

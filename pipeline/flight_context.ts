@@ -20,6 +20,8 @@ export interface FlightContextInit {
   /** Where the logs of a task go. */
   readonly logs: (task: string) => BlobRepository | undefined;
   readonly emit: (event: PipelineEvent) => void;
+  /** Whether nobody else runs the pipeline. When somebody may, what is under way is let go of. */
+  readonly ours: () => boolean;
 }
 
 /** What a run gets from the scheduler. */
@@ -32,7 +34,9 @@ export class FlightContext implements RunContext {
     this.#init = init;
   }
 
+  /** Looked at before anything counts: this process may have been stopped for a while. */
   get signal(): AbortSignal {
+    this.#init.ours();
     return this.#flight.signal;
   }
 

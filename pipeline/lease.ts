@@ -21,13 +21,10 @@ const encoder = new TextEncoder();
 export interface Lease extends AsyncDisposable {
   /** Who holds it: this process. */
   readonly holder: LeaseHolder;
-  /**
-   * Whether the holder before has left in order, and nothing can be left behind: neither by it, nor by one that came while it held the lease and
-   * was killed before it had its turn.
-   */
+  /** Whether the holder before has left in order. */
   readonly clean: boolean;
   /** Whether its file is still the one of that name: where the folder was removed, somebody else can take a lease of the same name. */
-  stands(): Promise<boolean>;
+  stands(): boolean;
 }
 
 /** How to take a lease. */
@@ -60,9 +57,9 @@ async function readHolder(path: string): Promise<LeaseHolder | undefined> {
 }
 
 /** Whether an open file is the one of a name. */
-async function isNamed(file: Deno.FsFile, path: string): Promise<boolean> {
+function isNamed(file: Deno.FsFile, path: string): boolean {
   try {
-    const [held, named] = [await file.stat(), await Deno.stat(path)];
+    const [held, named] = [file.statSync(), Deno.statSync(path)];
     return held.ino === named.ino && held.dev === named.dev;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
@@ -75,7 +72,7 @@ async function tryTake(path: string): Promise<Deno.FsFile | undefined> {
   const file = await Deno.open(path, { read: true, write: true, create: true });
   try {
     if (await file.tryLock(true)) {
-      if (await isNamed(file, path)) return file;
+      if (isNamed(file, path)) return file;
     }
   } catch (error) {
     file.close();
@@ -104,7 +101,7 @@ export async function takeLease(path: string, options: LeaseOptions): Promise<Le
   for (let tries = 1;; tries++) {
     try {
       const file = await tryTake(path);
-      if (file) return await held(file, path, tries === 1 && isReleased(await read(path)));
+      if (file) return await held(file, path, isReleased(await read(path)));
     } catch (error) {
       const full = classifySystemError(error) === "no-space";
       throw new DatataskError(

@@ -28,8 +28,9 @@ import type { FoundRun, Runner } from "../tasks/runner.ts";
 import type { AgentOptions } from "../tasks/agent_options.ts";
 import type { Task } from "../tasks/task.ts";
 import type { AgentHost } from "./agent_host.ts";
-import type { LeaseHolder, TaskCounts } from "./events.ts";
+import type { LeaseHolder, PipelineEvent, TaskCounts } from "./events.ts";
 import { faultsOf } from "./faults.ts";
+import type { Opened } from "./openings.ts";
 import type {
   Explanation,
   PipelineGraph,
@@ -82,7 +83,12 @@ export interface RunContextOfPipeline {
   readonly requestsPath: string | undefined;
   readonly logs: (task: string) => BlobRepository | undefined;
   /** Opens the pipeline until it is disposed of. */
-  readonly sweep: (signal: AbortSignal) => Promise<void>;
+  /** Looks for what killed processes have left, when there can be any. */
+  readonly sweep: (signal: AbortSignal, sure: boolean) => Promise<void>;
+  /** Told what happens. After trouble the next run looks for what was left. */
+  readonly heed: (event: PipelineEvent) => void;
+  /** Told that not all is in order. */
+  readonly doubt: () => void;
   readonly open: (signal: AbortSignal) => Promise<AsyncDisposable>;
   /** Makes runners ready, one by one, until this is disposed of. `notice` is told what a person should know of the agent. */
   readonly openRunners: (signal: AbortSignal, notice: (message: string) => void) => Promise<OpenRunners>;
@@ -109,6 +115,10 @@ export class Pipeline implements AsyncDisposable {
   readonly #logs = new Map<string, BlobRepository | undefined>();
   #opening: Promise<void> | undefined;
   #ready: Promise<void> | undefined;
+  /** That it works with its stores, for those who come after it was killed. */
+  #opened: Opened | undefined;
+  /** Whether it can leave nothing behind. */
+  #inOrder = true;
   /** Whether somebody has called `open()`. */
   #kept = false;
   /** How many runs, reports and the like need it open. */
@@ -593,12 +603,14 @@ export class Pipeline implements AsyncDisposable {
     // It may have been opened by somebody who only looks, without all that work needs.
     await this.session.open({ signal });
     await this.session.close();
+    this.#inOrder = false;
     if (this.state !== undefined) {
       await this.#makeState(this.state);
       for (const name of this.tasks.keys()) await this.#logsOf(name)?.prepare({ signal, sweep: false });
     }
-    // What a killed coordinator has left is looked for when the lease tells of one.
+    // What killed processes have left is looked for by who holds the lease, when there can be any.
     await this.#prepareStores({ signal, sweep: this.state === undefined });
+    this.#inOrder = true;
   }
 
   /** Opens it until this is disposed of; it is then closed, unless somebody else needs it. */
@@ -623,6 +635,8 @@ export class Pipeline implements AsyncDisposable {
     this.#opening = undefined;
     this.#ready = undefined;
     const opened = await opening.then(() => true, () => false);
+    this.#opened?.close(this.#inOrder);
+    this.#opened = undefined;
     if (opened) await this.session.close();
   }
 
@@ -635,9 +649,19 @@ export class Pipeline implements AsyncDisposable {
     await prepareStores(this.tasks.values(), (task) => this.#logsOf(task), options);
   }
 
+  async #sweep(signal: AbortSignal, sure: boolean): Promise<void> {
+    const { forgetOpen, leftOpen } = await import("./openings.ts");
+    const left = leftOpen(`${this.state}/open`);
+    if (!sure && left.length === 0) return;
+    await this.#prepareStores({ signal, sweep: true });
+    forgetOpen(left);
+  }
+
   async #makeState(state: string): Promise<void> {
     try {
       await Deno.mkdir(state, { recursive: true, mode: 0o700 });
+      const { sayOpened } = await import("./openings.ts");
+      this.#opened ??= sayOpened(`${state}/open`);
     } catch (error) {
       throw new DatataskError(
         "denied",
@@ -678,7 +702,9 @@ export class Pipeline implements AsyncDisposable {
       priority: this.#init.priority,
       leasePath: this.state && `${this.state}/lease`,
       requestsPath: this.state && `${this.state}/requests`,
-      sweep: (signal) => this.#prepareStores({ signal, sweep: true }),
+      sweep: (signal, sure) => this.#sweep(signal, sure),
+      heed: (event) => void (this.#inOrder &&= !isDoubtful(event)),
+      doubt: () => void (this.#inOrder = false),
       logs: (task) => this.#logsOf(task),
       open: (signal) => this.#hold(signal),
       openRunners: (signal, notice) => this.#openRun(signal, notice),
@@ -814,4 +840,11 @@ function pathOf(path: string | URL): string {
  */
 export function isPipeline(value: unknown): value is Pipeline {
   return typeof value === "object" && value !== null && BRAND in value;
+}
+
+/** Whether something has failed that writes into stores, and may have left what could not even be removed. A script does not write there. */
+function isDoubtful(event: PipelineEvent): boolean {
+  if (event.type === "trouble") return true;
+  return (event.type === "retrying" || event.type === "finished") && !event.outcome.success &&
+    event.outcome.exitCode === undefined;
 }

@@ -22,6 +22,8 @@ export interface RecorderInit {
   readonly random: Random;
   readonly logs: (task: string) => BlobRepository | undefined;
   readonly emit: (event: PipelineEvent) => void;
+  /** Whether nobody else runs the pipeline. When somebody may, nothing is recorded any more. */
+  readonly ours: () => boolean;
 }
 
 /** What a recorder asks of the coordinator. */
@@ -157,6 +159,7 @@ export class Recorder {
   ): Promise<boolean> {
     const { job, task } = flight.attempt;
     for (let n = 1;; n++) {
+      if (!this.#init.ours()) return false;
       try {
         await write();
         return true;

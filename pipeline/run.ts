@@ -3,22 +3,19 @@
  *
  * @module
  */
-import type { Attempt } from "../core/attempt.ts";
+import type { Attempt, StopReason } from "../core/attempt.ts";
 import { Channel } from "../core/channel.ts";
-import { describeError } from "../core/errors.ts";
+import { describeError, isDatataskError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { PipelineEvent, RunSummary, TaskCounts } from "./events.ts";
 import type { KeySet } from "./key_set.ts";
-import type { Lease } from "./lease.ts";
+
 import type { OpenRunners, RunContextOfPipeline } from "./pipeline.ts";
 import type { PipelineState } from "./state.ts";
 
 /** What runs a pipeline: loaded with the first run. */
 type Machinery = typeof import("./run_machinery.ts");
-
-/** How often a run sees whether its lease still stands, in milliseconds. */
-const GUARD_MS = 2000;
 
 /** How to run a pipeline. */
 export interface RunOptions {
@@ -61,6 +58,8 @@ export class Run implements AsyncIterable<PipelineEvent> {
   #confirming = false;
   #idle = false;
   #opened = false;
+  /** Whether nobody else runs the pipeline. */
+  #ours: () => boolean = () => true;
 
   static {
     stateOf = (run) => run.#opened ? run.#state : undefined;
@@ -96,11 +95,15 @@ export class Run implements AsyncIterable<PipelineEvent> {
    * @param how `drain`: start nothing more, and wait for what runs. `stop`: end what runs as well; none of it counts as failed.
    */
   stop(how: "drain" | "stop"): void {
+    this.#stop(how, how === "stop" ? "shutdown" : undefined);
+  }
+
+  #stop(how: "drain" | "stop", why: StopReason | undefined): void {
     if (this.#stopping === how || this.#stopping === "stop") return;
     this.#stopping = how;
     this.#emit({ type: "stopping", at: this.#context.clock.now(), how });
     this.#openings.abort(new DOMException("The run was stopped", "AbortError"));
-    if (this.#coordinator) this.#coordinator.drain(how === "stop");
+    if (this.#coordinator) this.#coordinator.drain(why);
     else this.#aborter.abort(new DOMException("The run was stopped before it began", "AbortError"));
   }
 
@@ -127,6 +130,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
 
   #emit(event: PipelineEvent): void {
     if (event.type === "started") this.#idle = false;
+    this.#context.heed(event);
     for (const channel of this.#channels) channel.push(event);
   }
 
@@ -154,8 +158,9 @@ export class Run implements AsyncIterable<PipelineEvent> {
             signal: this.#aborter.signal,
           }),
         );
-        if (!lease.clean) await this.#context.sweep(this.#aborter.signal);
-        this.#guard(lease, leasePath, stack);
+        await this.#context.sweep(this.#aborter.signal, !lease.clean);
+        const guard = stack.use(new machinery.LeaseGuard(lease, () => this.#lost(leasePath)));
+        this.#ours = () => guard.ours();
       }
       const notice = (message: string): void =>
         this.#emit({ type: "trouble", at: clock.now(), message, error: new Error(message) });
@@ -170,7 +175,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
         );
       }
       stack.use(machinery.watchWaits(coordinator, clock, (event) => this.#emit(event)));
-      if (this.#stopping) coordinator.drain(this.#stopping === "stop");
+      if (this.#stopping) coordinator.drain(this.#stopping === "stop" ? "shutdown" : undefined);
       coordinator.begin();
       const ended = await this.#quiet.promise;
       coordinator.close();
@@ -179,23 +184,19 @@ export class Run implements AsyncIterable<PipelineEvent> {
       if (this.#stopping && this.#aborter.signal.aborted && error === this.#aborter.signal.reason) {
         return this.#summary("stopped", began);
       }
+      // Who had no turn has left nothing.
+      if (!isDatataskError(error, "lease-held")) this.#context.doubt();
       throw error;
     }
   }
 
-  /** Stops when the lease is no longer ours alone. */
-  #guard(lease: Lease, path: string, stack: AsyncDisposableStack): void {
-    const look = async (): Promise<void> => {
-      if (await lease.stands().catch(() => true)) return;
-      clearInterval(timer);
-      if (this.#coordinator) this.#coordinator.tally.stuck++;
-      const message =
-        `The lease at ${path} is gone, so that somebody else can run the pipeline too: stopping; leave the state folder alone while it runs, and run again`;
-      this.#emit({ type: "trouble", at: this.#context.clock.now(), message, error: new Error(message) });
-      this.stop("stop");
-    };
-    const timer = setInterval(look, GUARD_MS);
-    stack.defer(() => clearInterval(timer));
+  /** The lease is no longer ours alone: lets go of everything. */
+  #lost(path: string): void {
+    const message =
+      `The lease at ${path} is gone, so that somebody else can run the pipeline too: stopping; leave the state folder alone while it runs, and run again`;
+    this.#emit({ type: "trouble", at: this.#context.clock.now(), message, error: new Error(message) });
+    if (this.#coordinator) this.#coordinator.tally.stuck++;
+    this.#stop("stop", "lost-lease");
   }
 
   #summary(ended: RunSummary["ended"], began: number): RunSummary {
@@ -240,6 +241,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
       priority,
       logs,
       emit: (event) => this.#emit(event),
+      ours: () => this.#ours(),
       onQuiet: () => void this.#onQuiet(),
       only: this.#allowed(state, new machinery.KeySet()),
       failFast: this.#options.failFast ?? false,

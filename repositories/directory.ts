@@ -70,11 +70,7 @@ export function directoryDriver(dir: string | URL, options: DirectoryOptions = {
     write: (key, entries, options) => write(folder, swap, key, entries, options),
     beside: memoised((name) => directoryDriver(`${folder.shown}/_${name}`, options)),
     path: (key) => folder.path(key),
-    async staging() {
-      const path = folder.temp("stage");
-      await folder.within(() => folder.files.mkdir(path));
-      return path;
-    },
+    staging: () => folder.within(async () => (await folder.files.stat(folder.dir), folder.temp("stage"))),
     adopt: (key, path, options) => adopt(folder, swap, key, path, options),
   };
 }

@@ -190,7 +190,10 @@ export interface FilesystemDriver extends KeyDriver {
   beside?(name: string): FilesystemDriver;
   /** For trees on this machine: where the tree lies, present or not. Reading there is allowed; writing is not. */
   path?(key: Key): string;
-  /** For trees on this machine: a new empty folder on the same disk, to be given to `adopt`. */
+  /**
+   * For trees on this machine: a new path on the same disk, to be given to `adopt`. Its folder is there; the tree is not, so that whoever makes
+   * it can take note of it before.
+   */
   staging?(key: Key): Promise<string>;
   /** Takes a finished folder at a path from `staging` as the value, in one step. */
   adopt?(key: Key, path: string, options?: WriteOptions): Promise<void>;

@@ -167,6 +167,7 @@ const ENDINGS: Readonly<Record<StopReason, Ending["reason"]>> = {
   "cancelled": "cancelled",
   "shutdown": "shut-down",
   "give-way": "gave-way",
+  "lost-lease": "shut-down",
 };
 
 function contextOf(

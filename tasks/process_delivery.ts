@@ -27,6 +27,8 @@ export interface NotedOutput {
   readonly path: string;
   /** Whether the repository takes it from there in one step. */
   readonly staged: boolean;
+  /** Whether the place is a folder that was made before the run was there. */
+  readonly made?: true | undefined;
   /** Where the script is told to put it, when that is another place. */
   readonly seen?: string | undefined;
 }
@@ -34,7 +36,15 @@ export interface NotedOutput {
 /** What the name of the note ends in that says that all outputs were there. */
 const COMPLETE = ".complete";
 
-/** After how long a folder without a run is rubbish, in milliseconds. */
+/** What the name of the note ends in that says which folders were made in repositories, one a line. */
+const MADE = ".made";
+
+const NOTES = [COMPLETE, MADE];
+
+/** What the names of modules of bodies end in. */
+const MODULES = ".modules";
+
+/** After how long modules that no run needs are rubbish, in milliseconds. */
 const ABANDONED = 3_600_000;
 
 /** Drivers that have their values in files of this machine. */
@@ -66,7 +76,7 @@ export class Delivery {
 
   /** Where the modules of a body lie as long as a run may ask for them. */
   modules(task: string, digest: string): string {
-    return `${this.#root}/${task}/${digest}.modules`;
+    return `${this.#root}/${task}/${digest}${MODULES}`;
   }
 
   /** The folder of an attempt. It is there when something was copied. */
@@ -96,9 +106,9 @@ export class Delivery {
         if (slot.direction === "in") {
           placed.push({ ...slot, path: await this.#bring(slot, `${folder}/in`, file, signal) });
         } else {
-          const { path, staged } = await this.#room(slot, `${folder}/out`, file);
-          placed.push({ ...slot, path });
-          outputs.push({ name: slot.name, key: slot.key, path, staged });
+          const room = await this.#room(attempt, slot, `${folder}/out`, file);
+          placed.push({ ...slot, path: room.path });
+          outputs.push({ name: slot.name, key: slot.key, ...room });
         }
       }
       return { placed, outputs };
@@ -120,7 +130,7 @@ export class Delivery {
     try {
       for (const [i, slot] of slots.entries()) {
         const file = isKey(slot.name) ? slot.name : `link-${i}`;
-        const room = await this.#room(slot, `${this.folder(attempt)}/out`, file);
+        const room = await this.#room(attempt, slot, `${this.folder(attempt)}/out`, file);
         outputs.push({ name: slot.name, key: slot.key, seen: slot.path, ...room });
       }
       return outputs;
@@ -165,13 +175,19 @@ export class Delivery {
   }
 
   async #room(
+    attempt: Attempt,
     { repository, key }: Slot,
     folder: string,
     file: string,
-  ): Promise<{ readonly path: string; readonly staged: boolean }> {
+  ): Promise<Pick<NotedOutput, "path" | "staged" | "made">> {
     const driver = repository.driver as LocalFiles;
     if (!this.#together && driver.staging && driver.adopt) {
-      return { path: absolute(await driver.staging(key)), staged: true };
+      const path = absolute(await driver.staging(key));
+      if (repository.kind !== "filesystem") return { path, staged: true };
+      // Whoever is killed before the run is there leaves a folder that nothing but this note tells of.
+      this.#note(attempt, MADE, `${path}\n`);
+      Deno.mkdirSync(path);
+      return { path, staged: true, made: true };
     }
     Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
     const path = `${folder}/${file}${repository.kind === "metadata" ? this.#codec.extension : ""}`;
@@ -201,7 +217,7 @@ export class Delivery {
       return [...Deno.readDirSync(output.path)].length > 0 ? "made" : "missing";
     }
     if (info !== undefined || !output.staged) return "missing";
-    return lstat(this.#decision(attempt)) ? "taken" : "missing";
+    return lstat(this.folder(attempt) + COMPLETE) ? "taken" : "missing";
   }
 
   /**
@@ -210,19 +226,20 @@ export class Delivery {
    * @param attempt Which attempt.
    */
   decide(attempt: Attempt): void {
-    const path = this.#decision(attempt);
+    this.#note(attempt, COMPLETE, "");
+  }
+
+  /** Takes a note of an attempt. */
+  #note(attempt: Attempt, what: string, text: string): void {
+    // Beside the folder, which is not there when nothing was copied: a file costs a third of a folder.
+    const path = this.folder(attempt) + what;
     try {
-      Deno.writeFileSync(path, new Uint8Array());
+      Deno.writeTextFileSync(path, text, { append: true });
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       Deno.mkdirSync(`${this.#root}/${attempt.task}`, { recursive: true, mode: 0o700 });
-      Deno.writeFileSync(path, new Uint8Array());
+      Deno.writeTextFileSync(path, text, { append: true });
     }
-  }
-
-  #decision(attempt: Attempt): string {
-    // Beside the folder, which is not there when nothing was copied: a file costs a third of a folder.
-    return this.folder(attempt) + COMPLETE;
   }
 
   /**
@@ -278,11 +295,12 @@ export class Delivery {
   async discard(attempt: Attempt, outputs: readonly NotedOutput[]): Promise<void> {
     for (const { path, staged } of outputs) if (staged) await removeTree(path);
     await removeTree(this.folder(attempt));
-    await removeTree(this.#decision(attempt));
+    await removeTree(this.folder(attempt) + COMPLETE);
+    if (outputs.some(({ made }) => made)) await removeTree(this.folder(attempt) + MADE);
   }
 
   /**
-   * Removes what coordinators that were killed have brought for runs that are no more.
+   * Removes what coordinators that were killed have brought for runs that are no more. Only before the first run is started.
    *
    * @param task Of which task.
    * @param folders The folders of runs that are there, and files that these need.
@@ -292,10 +310,14 @@ export class Delivery {
     if (lstat(root) === undefined) return;
     for (const { name } of [...Deno.readDirSync(root)]) {
       const path = `${root}/${name}`;
-      if (folders.has(path) || folders.has(path.slice(0, -COMPLETE.length))) continue;
+      if (folders.has(path) || NOTES.some((note) => folders.has(path.slice(0, -note.length)))) continue;
       const age = Date.now() - (lstat(path)?.mtime?.getTime() ?? Date.now());
-      // A younger one may belong to a run that is about to start.
-      if (age > ABANDONED) await removeTree(path);
+      // Modules serve the next run as well.
+      if (name.endsWith(MODULES) && age <= ABANDONED) continue;
+      if (name.endsWith(MADE)) {
+        for (const made of foldersOf(Deno.readTextFileSync(path))) await removeTree(made);
+      }
+      await removeTree(path);
     }
   }
 
@@ -309,6 +331,11 @@ export class Delivery {
       formatAttempt(attempt)
     } has ended well, but has not made output ${name} ("${key}" of ${repository}) at ${seen}; write it there, or mark the link { required: false }`;
   }
+}
+
+/** The folders that a note tells of. Half a line, which a full disk has cut, names nothing; and nothing but what was staged is meant. */
+function foldersOf(note: string): readonly string[] {
+  return note.split("\n").slice(0, -1).filter((path) => /^\/.*\/\.stage-[^/]+$/.test(path));
 }
 
 function lstat(path: string): Deno.FileInfo | undefined {

@@ -6,7 +6,7 @@
 import { type Attempt, formatAttempt, StopError } from "../core/attempt.ts";
 import { systemClock } from "../core/clock.ts";
 import type { Codec } from "../core/codec.ts";
-import { DatataskError, isDatataskError } from "../core/errors.ts";
+import { DatataskError, isDatataskError, isMachineTrouble } from "../core/errors.ts";
 import type { Executor, ProcessWork, RunStatus, Work } from "../executors/executor.ts";
 import type { BlobRepository } from "../repositories/blob.ts";
 import type { Links } from "./link.ts";
@@ -17,7 +17,7 @@ import type { ScriptAgent } from "./module_script.ts";
 import { AgentAccess } from "./process_agent.ts";
 import { boundPaths, type Placed, scriptEnvironment, type Slot, slotsOf } from "./process_links.ts";
 import { collectLogs, publishOutputs } from "./process_publish.ts";
-import type { Ending, FoundRun, RunContext, Runner, RunnerOpen, WaitingRun } from "./runner.ts";
+import type { Ending, FindOptions, FoundRun, RunContext, Runner, RunnerOpen, WaitingRun } from "./runner.ts";
 import type { Script } from "./script.ts";
 import { WORKER_FAILED } from "./worker_fault.ts";
 import type { WorkerCache } from "./worker_shell.ts";
@@ -147,6 +147,7 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
       if (context.signal.aborted) return { reason: reasonOf(context.signal), start: begun };
       // An earlier coordinator was quicker: its run is this attempt's.
       if (isDatataskError(error, "already-exists")) return await this.adopt(attempt, context);
+      if (isMachineTrouble(error)) throw error;
       if (error instanceof DatataskError && !OWN_FAULT.has(error.code)) throw error;
       return { reason: "failed", start: begun, error: recordError(error) };
     }
@@ -184,10 +185,10 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
   /** Runs of earlier coordinators. */
   async *find(
     task: string,
-    options: { readonly signal?: AbortSignal | undefined } = {},
+    options: FindOptions = {},
   ): AsyncGenerator<FoundRun, void, void> {
     const folders = new Set<string>();
-    for await (const run of this.#plan.executor.list({ ...options, task })) {
+    for await (const run of this.#plan.executor.list({ signal: options.signal, task })) {
       const { attempt, since, where, notes } = run;
       folders.add(this.#places().folder(attempt));
       if (notes[AGENT] !== undefined) {
@@ -196,7 +197,7 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
       }
       yield { attempt, since, where, waiting: run.state === "running" ? run.waiting : undefined };
     }
-    await this.#places().sweep(task, folders);
+    if (options.sweep) await this.#places().sweep(task, folders);
   }
 
   /** Runs that are under way, and where. */
@@ -321,6 +322,7 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
         }
         : process;
       const work = await inside.work({ process: own, wrapped: own !== process, placed, context: seen });
+      context.signal.throwIfAborted();
       await executor.start(attempt, work, { quota, signal });
     } catch (error) {
       // A run that was there before still needs its folder.
@@ -359,6 +361,8 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
   async #seen(attempt: Attempt, context: RunContext): Promise<Ending> {
     const { executor } = this.#plan;
     const status = await this.#end(attempt, context);
+    // Nothing of what another coordinator may have taken up is touched.
+    if (!status || isLetGo(context.signal)) return { reason: "shut-down" };
     // From here on nothing of it changes any more.
     await this.#agent().leave(attempt);
     const outputs = parseOutputs(status.notes[OUTPUTS]);
@@ -410,14 +414,15 @@ export class ProcessRunner<W extends Work = ProcessWork> implements Omit<Runner,
     return { ...base, reason };
   }
 
-  /** The end of a run; when it shall end, a forced one. */
-  async #end(attempt: Attempt, context: RunContext): Promise<Ended> {
+  /** The end of a run; when it shall end, a forced one; nothing when it is let go of. */
+  async #end(attempt: Attempt, context: RunContext): Promise<Ended | undefined> {
     const { executor } = this.#plan;
     const { signal, graceMs } = context;
     try {
       return await executor.wait(attempt, { signal });
     } catch (error) {
       if (!signal.aborted) throw error;
+      if (isLetGo(signal)) return undefined;
       await executor.stop(attempt, { graceMs });
       return await executor.wait(attempt);
     }
@@ -489,9 +494,16 @@ function reasonOf(signal: AbortSignal): Ending["reason"] {
     cancelled: "cancelled",
     shutdown: "shut-down",
     "give-way": "gave-way",
+    "lost-lease": "shut-down",
   } as const)[
     why
   ];
+}
+
+/** Whether another coordinator may see to the run by now. */
+function isLetGo({ aborted, reason }: AbortSignal): boolean {
+  return aborted && (reason as Error | undefined)?.name === "StopError" &&
+    (reason as StopError).why === "lost-lease";
 }
 
 function parseOutputs(text: string | undefined): readonly NotedOutput[] {

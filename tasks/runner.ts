@@ -116,6 +116,14 @@ export interface RunnerOpen {
   readonly agent?: (() => Promise<Agent>) | undefined;
 }
 
+/** How to look for runs of earlier coordinators. */
+export interface FindOptions {
+  /** When to stop. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether what was brought for runs that are no more is removed: only for who starts runs, before it has started any. Default: `false`. */
+  readonly sweep?: boolean | undefined;
+}
+
 /** How the attempts of a task are run. */
 export interface Runner {
   /** Where they run. */
@@ -132,7 +140,7 @@ export interface Runner {
    */
   run(attempt: Attempt, context: RunContext): Promise<Ending> | Ending;
   /** Runs of earlier coordinators, alive or ended, that were never released. */
-  find?(task: string, options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<FoundRun>;
+  find?(task: string, options?: FindOptions): AsyncIterable<FoundRun>;
   /** Runs that this process has started and that are under way, for reports: nothing is taken over or given back. */
   located?(task: string, options: { readonly signal: AbortSignal }): AsyncIterable<FoundRun>;
   /** Runs that have not begun, or do not go on, and why; all of the task where no attempt is named: nobody answers there. */

@@ -7,7 +7,16 @@ import type { Attempt } from "../core/attempt.ts";
 import type { Quota } from "../core/quota.ts";
 import type { Executor, Work } from "../executors/executor.ts";
 import type { ProcessPlan, ProcessRunner } from "./process_runner.ts";
-import type { Ending, FoundRun, Pool, RunContext, Runner, RunnerOpen, WaitingRun } from "./runner.ts";
+import type {
+  Ending,
+  FindOptions,
+  FoundRun,
+  Pool,
+  RunContext,
+  Runner,
+  RunnerOpen,
+  WaitingRun,
+} from "./runner.ts";
 
 /** How many runs of an executor at once, whatever they need. */
 const WIDTH = 1024;
@@ -68,7 +77,7 @@ class ScriptRunner<W extends Work> implements Runner {
 
   async *find(
     task: string,
-    options?: { readonly signal?: AbortSignal | undefined },
+    options?: FindOptions,
   ): AsyncGenerator<FoundRun, void, void> {
     yield* (this.#runner ?? await this.#load()).find(task, options);
   }

@@ -205,6 +205,7 @@ const memberCases: SuiteCases<FilesystemDriver> = {
     if (!driver.staging || !driver.adopt) return;
     for (const text of ["first", "second"]) {
       const path = await driver.staging("one");
+      await Deno.mkdir(path);
       await Deno.writeTextFile(`${path}/member`, text);
       await listsExactly(driver, text === "first" ? [] : ["one"]);
       await driver.adopt("one", path);

@@ -20,14 +20,29 @@ export interface Started {
   line(wanted: (line: string) => boolean): Promise<void>;
 }
 
+/** What is done to it besides. */
+export interface Disturbance {
+  /** What is loaded before it. */
+  readonly preload: string;
+  /** What it finds in its environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** Starts a pipeline of these tests. */
-export function start(folder: string, args: readonly string[], pipeline = "pipeline.ts"): Started {
+export function start(
+  folder: string,
+  args: readonly string[],
+  pipeline = "pipeline.ts",
+  disturbance?: Disturbance,
+): Started {
+  const path = (file: string): string => new URL(file, import.meta.url).pathname;
+  const before = disturbance ? ["--preload", path(disturbance.preload)] : [];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", new URL(pipeline, import.meta.url).pathname, folder, ...args],
+    args: ["run", "-A", "--no-check", ...before, path(pipeline), folder, ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    env: { NO_COLOR: "1" },
+    env: { ...disturbance?.env, NO_COLOR: "1" },
   }).spawn();
   const lines: string[] = [];
   const waiting = new Set<{ wanted: (line: string) => boolean; found: () => void }>();

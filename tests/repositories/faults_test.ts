@@ -87,7 +87,7 @@ const TREE_WRITES: Record<string, (driver: FilesystemDriver, text: string) => Pr
     driver.write("one", tree([directory("d", 0o700), file("d/a", text), link("l", "d/a"), file("z", text)])),
   "a staged folder": async (driver, text) => {
     const path = await driver.staging!("one");
-    await Deno.mkdir(`${path}/d`);
+    await Deno.mkdir(`${path}/d`, { recursive: true });
     for (const name of ["d/a", "z"]) await Deno.writeTextFile(`${path}/${name}`, text);
     await driver.adopt!("one", path).finally(() => Deno.remove(path, { recursive: true }).catch(() => {}));
   },

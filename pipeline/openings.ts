@@ -1,0 +1,93 @@
+/**
+ * Who works with the stores of a pipeline: a locked file for each, in the state folder. One that is there and that nobody locks says that
+ * its process was killed, or could not leave all in order: the next run looks for what was left.
+ *
+ * @module
+ */
+
+/** That somebody works with the stores. */
+export interface Opened {
+  /**
+   * Says that nobody does any more.
+   *
+   * @param inOrder Whether nothing can be left behind.
+   */
+  readonly close: (inOrder: boolean) => void;
+}
+
+/**
+ * Says that this process works with the stores from now on.
+ *
+ * @param folder Where that is said. It is made when it is not there.
+ * @returns What says the opposite.
+ */
+export function sayOpened(folder: string): Opened {
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (;;) {
+    const path = `${folder}/${crypto.randomUUID()}`;
+    const file = Deno.openSync(path, { write: true, createNew: true });
+    // Whoever looks before it is locked takes it for one that was left, and may remove it.
+    if (isLocked(file) && isThere(path)) {
+      return {
+        close(inOrder) {
+          try {
+            if (inOrder) remove(path);
+          } finally {
+            file.close();
+          }
+        },
+      };
+    }
+    file.close();
+  }
+}
+
+/**
+ * Those who did not leave in order.
+ *
+ * @param folder Where that is said.
+ * @returns Their files, to be removed once it was looked for what they have left.
+ */
+export function leftOpen(folder: string): readonly string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`).filter((path) => {
+    try {
+      using file = Deno.openSync(path, { write: true });
+      return isLocked(file);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  });
+}
+
+/**
+ * Forgets those who did not leave in order: what they had left is gone.
+ *
+ * @param paths What `leftOpen` has given.
+ */
+export function forgetOpen(paths: readonly string[]): void {
+  for (const path of paths) remove(path);
+}
+
+/** Whether nobody else locks a file; it is locked then. */
+function isLocked(file: Deno.FsFile): boolean {
+  return file.tryLockSync(true);
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function remove(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
