@@ -132,6 +132,12 @@ export async function writeChunks(file: Deno.FsFile, chunks: AsyncIterable<Bytes
   }
 }
 
-async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+/**
+ * Writes all of some bytes into an open file.
+ *
+ * @param file The file, open for writing.
+ * @param bytes What to write.
+ */
+export async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length;) at += await file.write(at === 0 ? bytes : bytes.subarray(at));
 }

@@ -34,7 +34,15 @@ export {
   MemoryMetadataRepository,
 } from "./memory.ts";
 export { memoryFilesystemDriver, MemoryFilesystemRepository } from "./memory_tree.ts";
-export { cached, type CachedOptions, type CacheLayer } from "./layers/cached.ts";
+export {
+  cached,
+  type CachedFolderOptions,
+  type CachedOptions,
+  type CacheLayer,
+  type CacheOptions,
+  type FolderCacheLayer,
+  type Invalidation,
+} from "./layers/cached.ts";
 export { cachedKeys, type CachedKeysOptions, type KeyCacheLayer } from "./layers/cached_keys.ts";
 export { compressed, type CompressedOptions } from "./layers/compressed.ts";
 export type { Compression } from "./layers/compression.ts";

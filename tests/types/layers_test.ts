@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import {
   type BlobRepository,
+  cached,
   fallback,
   type FilesystemRepository,
   MemoryBlobRepository,
@@ -48,5 +49,30 @@ Deno.test("fallback of what does not go together does not compile", () => {
     fallback(blobs, trees, { maxBytes: 1 });
     // @ts-expect-error two kinds of documents
     fallback(pages, numbers);
+  });
+});
+
+Deno.test("cached keeps documents and blobs in memory, blobs and trees in a folder, and gives their kind", () => {
+  const memory = cached({ maxAge: "1m", maxSize: 1 });
+  const folder = cached({ maxAge: "1m", folder: "is-never-made", onTrouble: () => {} });
+  const [d, b] = [pages.with(memory), blobs.with(memory)];
+  const [f, t] = [blobs.with(folder), trees.with(folder)];
+  holds<Is<typeof d, MetadataRepository<{ readonly title: string }>>>();
+  holds<Is<typeof b, BlobRepository>>();
+  holds<Is<typeof f, BlobRepository>>();
+  holds<Is<typeof t, FilesystemRepository>>();
+  assert.deepEqual([d.kind, b.kind, f.kind, t.kind], ["metadata", "blob", "blob", "filesystem"]);
+});
+
+Deno.test("cached of what it has no place for does not compile", () => {
+  void (() => {
+    // @ts-expect-error a tree may be larger than memory
+    trees.with(cached({ maxAge: "1m" }));
+    // @ts-expect-error a folder holds bytes
+    pages.with(cached({ maxAge: "1m", folder: "x" }));
+    // @ts-expect-error how old may it be?
+    cached({ folder: "x" });
+    // @ts-expect-error memory has no trouble
+    cached({ maxAge: "1m", onTrouble: () => {} });
   });
 });

@@ -116,7 +116,7 @@ Deno.test("cached() keeps nothing that was read before a change and arrives afte
   const inner = memoryMetadataDriver<number>();
   await inner.set("a", 1);
   const gate = Promise.withResolvers<void>();
-  const documents = cached({ maxAge: "1h" })({
+  const documents = cached({ maxAge: "1h" })<MetadataDriver<number>>({
     ...inner,
     async get(key, options) {
       const value = await inner.get(key, options);

@@ -27,7 +27,7 @@ import type {
 } from "../../../repositories/driver.ts";
 import { encoded } from "../../../repositories/encoded.ts";
 import { FilesystemRepository } from "../../../repositories/filesystem.ts";
-import { cached } from "../../../repositories/layers/cached.ts";
+import { cached, type FolderCacheLayer } from "../../../repositories/layers/cached.ts";
 import { cachedKeys } from "../../../repositories/layers/cached_keys.ts";
 import { compressed } from "../../../repositories/layers/compressed.ts";
 import { encrypted } from "../../../repositories/layers/encrypted.ts";
@@ -71,7 +71,7 @@ export interface Backend<D extends KeyDriver> {
 
 /** One layer or combinator: how it is made of stores of one kind. */
 interface Row<D extends KeyDriver, K extends KeyDriver = D> {
-  over(first: D, second: D): K;
+  over(first: D, second: D, stack: AsyncDisposableStack): K;
   /** Whether it needs a second store; it gets the first again otherwise. */
   readonly two?: true;
   /** Whether it changes what flows: the driver beneath meets other values than those that are written. `sample`: it stands for the others. */
@@ -126,7 +126,18 @@ function forEveryKind<D extends KeyDriver>(as: AsRepository): Rows<D> {
   };
 }
 
-const BLOB_LAYERS: Rows<BlobDriver> = forEveryKind((driver) => new BlobRepository(driver as BlobDriver));
+const BLOB_LAYERS: Rows<BlobDriver> = {
+  ...forEveryKind((driver) => new BlobRepository(driver as BlobDriver)),
+  "cached()": { over: (blobs) => cached({ maxAge: "1h" })(blobs), except: SEEN_LATER },
+  "cached() in a folder": { over: (blobs, _, stack) => cachedInFolder(stack)(blobs) },
+};
+
+/** A cache in a folder of its own, as on another machine, which looks at the version with each read. */
+function cachedInFolder(stack: AsyncDisposableStack): FolderCacheLayer {
+  const folder = Deno.makeTempDirSync();
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  return cached({ maxAge: 0, folder });
+}
 
 const BYTE_LAYERS: Rows<BlobDriver> = {
   'compressed("gzip")': { over: compressed("gzip"), changes: "sample" },
@@ -138,19 +149,19 @@ const BYTE_LAYERS: Rows<BlobDriver> = {
   },
 };
 
-const sealed = BYTE_LAYERS["encrypted()"]!.over;
+const sealed = BYTE_LAYERS["encrypted()"]!.over as (blobs: BlobDriver) => BlobDriver;
 
 const DOCUMENTS_OF_BLOBS: Rows<BlobDriver, MetadataDriver> = {
   "JSON": { over: (blobs) => encoded(blobs, json), changes: true },
   "YAML": { over: (blobs) => encoded(blobs, yaml), changes: "sample" },
-  "YAML over encrypted()": { over: (blobs, none) => encoded(sealed(blobs, none), yaml) },
+  "YAML over encrypted()": { over: (blobs) => encoded(sealed(blobs), yaml) },
 };
 
 const TREES_OF_BLOBS: Rows<BlobDriver, FilesystemDriver> = {
   "packed()": { over: packed(), changes: "sample", huge: true },
   "packed(gzip)": { over: packed({ compression: "gzip" }), changes: true },
   "packed(zstd)": { over: packed({ compression: "zstd" }), changes: true },
-  "packed() over encrypted()": { over: (blobs, none) => packed()(sealed(blobs, none)) },
+  "packed() over encrypted()": { over: (blobs) => packed()(sealed(blobs)) },
   "ContentAddressedRepository": {
     over: (blobs, documents) => contentAddressed(blobs, encoded(documents, json)),
     two: true,
@@ -176,9 +187,12 @@ const DOCUMENT_LAYERS: Rows<MetadataDriver> = {
   "map()": { over: (documents) => map(documentsOf(documents), (value) => value, { id: "same" }).driver },
 };
 
-const TREE_LAYERS: Rows<FilesystemDriver> = forEveryKind(
-  ((driver: KeyDriver) => new FilesystemRepository(driver as FilesystemDriver)) as unknown as AsRepository,
-);
+const TREE_LAYERS: Rows<FilesystemDriver> = {
+  ...forEveryKind(
+    ((driver: KeyDriver) => new FilesystemRepository(driver as FilesystemDriver)) as unknown as AsRepository,
+  ),
+  "cached() in a folder": { over: (trees, _, stack) => cachedInFolder(stack)(trees) },
+};
 
 /** How a suite gets at a layer over a backend. */
 function harness<D extends KeyDriver, K extends KeyDriver>(
@@ -188,7 +202,7 @@ function harness<D extends KeyDriver, K extends KeyDriver>(
   const made = new WeakMap<KeyDriver, { readonly place: Place<D>; readonly first: D }>();
   const open = async (place: Place<D>, stack: AsyncDisposableStack): Promise<K> => {
     const first = await place("first", stack);
-    const driver = row.over(first, row.two ? await place("second", stack) : first);
+    const driver = row.over(first, row.two ? await place("second", stack) : first, stack);
     made.set(driver, { place, first });
     return driver;
   };

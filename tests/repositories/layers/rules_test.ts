@@ -81,6 +81,8 @@ const OF_BLOBS: Readonly<Record<string, (blobs: BlobRepository) => Repository>> 
   encrypted: (blobs) => blobs.with(encrypted({ current: "k", keys: { k: new Uint8Array(32) } })),
   encoded: ({ driver }) => new MetadataRepository(encoded(driver, json)),
   packed: ({ driver }) => new FilesystemRepository(packed()(driver)),
+  "cached of blobs": (blobs) => blobs.with(cached({ maxAge: "1h" })),
+  "cached in a folder": (blobs) => blobs.with(cached({ maxAge: "1h", folder: "is-never-made" })),
   "fallback of blobs": (blobs) => fallback(blobs, new MemoryBlobRepository(), { maxBytes: 0 }),
   ContentAddressedRepository: (blobs) =>
     new ContentAddressedRepository(new MemoryBlobRepository(), new JsonMetadataRepository<Manifest>(blobs)),
