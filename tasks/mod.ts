@@ -79,6 +79,7 @@ export type { Outcome, OutcomeReason, RecordedError } from "./outcome.ts";
 export { type AttemptsRecord, Outcomes, type OutcomesInit } from "./outcomes.ts";
 export type {
   Ending,
+  FindOptions,
   FoundRun,
   KeyFeed,
   Pool,
