@@ -14,6 +14,8 @@ export type Fate =
   | "slow-down"
   /** It is answered with this status and code, and the server never hears of it. */
   | { readonly refuse: readonly [status: number, code: string] }
+  /** It is answered with this body, as if all were well, and the server never hears of it. */
+  | { readonly answer: string }
   /** The connection breaks after some of the answer's body has come. */
   | { readonly cutAfter: number }
   /** Nothing is answered. */
@@ -100,6 +102,8 @@ export class FaultyProxy implements AsyncDisposable {
         if (state.fate === "slow-down") await refuse(client, 503, "SlowDown");
         else if (typeof state.fate === "object" && "refuse" in state.fate) {
           await refuse(client, ...state.fate.refuse);
+        } else if (typeof state.fate === "object" && "answer" in state.fate) {
+          await answer(client, "200 OK", state.fate.answer);
         }
         if (reaches(state.fate)) await writeAll(server, held.subarray(0, end));
         held = held.subarray(end);
@@ -141,16 +145,24 @@ async function downwards(server: Deno.Conn, client: Deno.Conn, state: { fate: Fa
 
 /** Whether the server hears of a request. */
 function reaches(fate: Fate): boolean {
-  return fate !== "slow-down" && fate !== "silence" && !(typeof fate === "object" && "refuse" in fate);
+  return fate !== "slow-down" && fate !== "silence" &&
+    !(typeof fate === "object" && ("refuse" in fate || "answer" in fate));
 }
 
 async function refuse(client: Deno.Conn, status: number, code: string): Promise<void> {
   const message = code === "SlowDown" ? "Reduce your request rate." : "";
-  const body = `<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+  await answer(
+    client,
+    `${status} ${code}`,
+    `<Error><Code>${code}</Code><Message>${message}</Message></Error>`,
+  );
+}
+
+async function answer(client: Deno.Conn, status: string, body: string): Promise<void> {
   await writeAll(
     client,
     new TextEncoder().encode(
-      `HTTP/1.1 ${status} ${code}\r\ncontent-type: application/xml\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      `HTTP/1.1 ${status}\r\ncontent-type: application/xml\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     ),
   );
 }
