@@ -273,8 +273,9 @@ export class Delivery {
   }
 
   async #decode({ name, key, path }: NotedOutput): Promise<unknown> {
+    const bytes = Deno.readFileSync(path);
     try {
-      return await this.#codec.decode(Deno.readFileSync(path));
+      return await this.#codec.decode(bytes);
     } catch (error) {
       throw new RepositoryError(
         "invalid-value",
