@@ -36,9 +36,10 @@ export async function openIdentity(folder: string): Promise<AgentIdentity> {
   } catch (error) {
     if (error instanceof DatataskError) throw error;
     const code = classifySystemError(error) ?? "io";
+    const why = describeError(error);
     throw new DatataskError(
       code,
-      `Cannot start the agent: cannot use its folder ${folder}: ${describeError(error)}${advice(code)}`,
+      `Cannot start the agent: cannot use its folder ${folder}: ${why}${advice(code, why)}`,
       { operation: "start the agent", cause: error },
     );
   }

@@ -140,7 +140,7 @@ function refuse(error: unknown, code: string | undefined, hostname: string, port
     return cannot("denied", hostname, port, why, error);
   }
   const kind = classifySystemError(error) ?? "io";
-  return cannot(kind, hostname, port, `${describeError(error)}${advice(kind)}`, error);
+  return cannot(kind, hostname, port, `${describeError(error)}${advice(kind, describeError(error))}`, error);
 }
 
 function cannot(

@@ -156,11 +156,12 @@ export function isDatataskError(error: unknown, code?: ErrorCode): error is Data
  * Says what an error says, with what lies beneath it, on one line and without a stack.
  *
  * @param error Anything caught.
- * @returns Its message, then the messages of its causes.
+ * @returns Its message, then the messages of its causes, as far as they are not told above.
  */
 export function describeError(error: unknown): string {
-  const [first, ...beneath] = causes(error).map(say).reverse();
-  return beneath.reduce((below, text) => text.includes(below) ? text : `${text} (${below})`, first!);
+  const texts = causes(error).map(say);
+  const told = texts.filter((text, i) => !texts.slice(0, i).some((above) => above.includes(text)));
+  return told.reduceRight((below, text) => `${text} (${below})`);
 }
 
 /**
@@ -225,7 +226,7 @@ export function isMachineTrouble(error: unknown): boolean {
 }
 
 const ADVICE: Partial<Record<ErrorCode, string>> = {
-  "denied": "check its owner and mode, or the --allow-* flag that the message names",
+  "denied": "check its owner and mode",
   "no-space": "free some space, or put it elsewhere, and run again",
   "unavailable": "see that the service is up, and run again",
 };
@@ -234,9 +235,10 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
  * What a person can do about an error of this code, as the last clause of a message.
  *
  * @param code The code.
+ * @param said What the message says already. Where that names a flag of Deno, it is the advice.
  * @returns `"; "` and the advice, or nothing.
  */
-export function advice(code: ErrorCode | undefined): string {
-  const text = code === undefined ? undefined : ADVICE[code];
+export function advice(code: ErrorCode | undefined, said = ""): string {
+  const text = code === undefined || said.includes("--allow-") ? undefined : ADVICE[code];
   return text === undefined ? "" : `; ${text}`;
 }

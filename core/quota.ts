@@ -99,10 +99,14 @@ export function parseShares(init: QuotaInit, there: Quota, whose: string, what: 
       }
       const all = there[name];
       if (all === undefined) {
+        // A pool of this machine knows its memory when it may ask.
+        const ask = name === "memory" && "cpu" in there
+          ? ", or, for the memory of this machine, run with --allow-sys=systemMemoryInfo"
+          : "";
         throw new DefinitionError(
           `Cannot tell how much quota of ${what}: ${name} ${
             JSON.stringify(amount)
-          } is: ${whose} has no capacity of ${name}; write an amount, or say how much it has: { capacity: { ${name}: ... } }`,
+          } is: ${whose} has no capacity of ${name}; write an amount, or say how much it has: { capacity: { ${name}: ... } }${ask}`,
         );
       }
       // There are no parts of a byte.

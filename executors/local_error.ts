@@ -25,7 +25,7 @@ export function localError(
   const why = error instanceof Error ? error.message : String(error);
   return new ExecutorError(
     code === "denied" || code === "no-space" || isMachineTrouble(error) ? code : fallback,
-    `Cannot ${action}: ${code === "no-space" ? diskFull(root) : `${why}${advice(code)}`}`,
+    `Cannot ${action}: ${code === "no-space" ? diskFull(root) : `${why}${advice(code, why)}`}`,
     { operation: action.split(" ")[0]!, cause: error },
   );
 }

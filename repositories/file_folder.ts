@@ -219,7 +219,7 @@ export class Folder {
       const reason = error instanceof Error ? error.message : String(error);
       throw new RepositoryError(
         code,
-        `Cannot prepare ${this.name}: cannot ${action}: ${reason}${advice(code)}`,
+        `Cannot prepare ${this.name}: cannot ${action}: ${reason}${advice(code, reason)}`,
         context,
       );
     }

@@ -83,7 +83,7 @@ export class FilesystemRepository extends Repository<FilesystemDriver> {
   ): Promise<void> {
     return this.perform("write", key, options, async () => {
       await this.checkAdmitted("write", key, options);
-      await this.driver.write(key, toAsync(entries), options);
+      await this.driver.write(key, checked(entries), options);
     });
   }
 
@@ -98,6 +98,20 @@ export class FilesystemRepository extends Repository<FilesystemDriver> {
   }
 }
 
-async function* toAsync<T>(items: AsyncIterable<T> | Iterable<T>): AsyncGenerator<T, void, void> {
-  yield* items;
+/** The entries of a tree; a text, or whatever else nobody checked the type of, is refused. */
+async function* checked(
+  entries: AsyncIterable<TreeEntry> | Iterable<TreeEntry>,
+): AsyncGenerator<TreeEntry, void, void> {
+  const refused = (found: unknown): Error =>
+    new TypeError(
+      `a tree is written as entries { kind, path, ... }, and ${
+        found === null ? "null" : `a ${typeof found}`
+      } is none`,
+    );
+  const items: unknown = entries;
+  if (typeof items !== "object" || items === null) throw refused(items);
+  for await (const entry of entries) {
+    if (typeof (entry as TreeEntry | null)?.path !== "string") throw refused(entry);
+    yield entry;
+  }
 }

@@ -262,7 +262,7 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
     const code: ErrorCode = this.driver.classify?.(error) ?? classifySystemError(error) ?? "io";
     const what = key === undefined ? this.name : `"${key}" of ${this.name}`;
     const reason = error instanceof Error ? error.message : String(error);
-    return new RepositoryError(code, `Cannot ${operation} ${what}: ${reason}${advice(code)}`, {
+    return new RepositoryError(code, `Cannot ${operation} ${what}: ${reason}${advice(code, reason)}`, {
       operation,
       subject: this.name,
       ...(key === undefined ? {} : { key }),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Bytes, Content } from "../../core/bytes.ts";
-import { DefinitionError } from "../../core/errors.ts";
+import { DefinitionError, describeError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 import { BlobRepository } from "../blob.ts";
 import type {
@@ -136,9 +136,17 @@ function documents<T>(
     async set(key: Key, value: T, opts?: WriteOptions) {
       pair.refuseConditions(key, opts);
       const put = (part: MetadataRepository<T>) => () => part.set(key, value, opts);
-      await pair.write(key, opts, when?.(value, key) ? undefined : put(first), put(second));
+      await pair.write(key, opts, isForSecond(value, key, when) ? undefined : put(first), put(second));
     },
   };
+}
+
+function isForSecond<T>(value: T, key: Key, when: FallbackOptions<T>["when"]): boolean {
+  try {
+    return when?.(value, key) ?? false;
+  } catch (error) {
+    throw new Error(`\`when\` of fallback() threw: ${describeError(error)}`, { cause: error });
+  }
 }
 
 function blobs(pair: Pair<BlobRepository>, maxBytes: number): BlobDriver {

@@ -137,7 +137,7 @@ export class LayoutWriter {
 function noLayout(why: string): RegistryFault {
   return new RegistryFault(
     "invalid-value",
-    `the tree is no image: ${why}; give an OCI image layout (oci-layout, index.json, blobs/), or wrap files with \`artifacts\``,
+    `the tree is no image: ${why}; give an OCI image layout (oci-layout, index.json, blobs/), or keep other trees with packed() over artifactDriver()`,
   );
 }
 

@@ -6,7 +6,7 @@
 import { RepositoryError } from "../../core/errors.ts";
 import { MongoClient, type MongoClientOptions } from "../../deps/mongodb.ts";
 import type { OpenResource } from "../../session/resource.ts";
-import { explainMongo } from "./errors.ts";
+import { explainMongo, refusedByDeno } from "./errors.ts";
 import { abortable } from "./place.ts";
 
 /** How long to look for a server, in milliseconds, unless the options or the URL say otherwise. */
@@ -38,9 +38,10 @@ export function mongoClient(url: string, options: MongoClientOptions = {}): Open
     try {
       client = new MongoClient(url, { appName: "datatask", ...patience, ...options });
     } catch (error) {
+      const refused = refusedByDeno(error);
       throw new RepositoryError(
-        "io",
-        `Cannot use the URL of MongoDB (${hidden(url)}): ${(error as Error).message}`,
+        refused === undefined ? "io" : "denied",
+        `Cannot use the URL of MongoDB (${hidden(url)}): ${refused ?? (error as Error).message}`,
         { cause: error },
       );
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type ErrorCode, isDatataskError, RepositoryError } from "../../core/errors.ts";
+import { causes, type ErrorCode, isDatataskError, RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 
 /** What is read of an error, whichever class it has. */
@@ -63,7 +63,7 @@ export function classifyMongo(error: unknown): ErrorCode | undefined {
   if (!(error instanceof Error)) return undefined;
   const { name, message, code, errorLabels, errorLabelSet } = error as MongoTrouble;
   const labels = [...errorLabels ?? [], ...errorLabelSet ?? []];
-  if (error instanceof Deno.errors.NotCapable || certificateTrouble(error) !== undefined) return "denied";
+  if (refusedByDeno(error) !== undefined || certificateTrouble(error) !== undefined) return "denied";
   const cause = (error.cause as MongoTrouble | undefined) ?? {};
   if (DENIED.has(code) || DENIED.has(cause.code)) return "denied";
   if (code === DUPLICATE) return "already-exists";
@@ -123,13 +123,27 @@ function certificateTrouble(error: Error): string | undefined {
   return undefined;
 }
 
+/**
+ * What a missing permission of Deno means, where that is what an error comes from.
+ *
+ * @param error Anything caught.
+ * @returns What is missing, and the flag; nothing when it is something else.
+ */
+export function refusedByDeno(error: unknown): string | undefined {
+  const found = causes(error).find((each) => each instanceof Deno.errors.NotCapable);
+  if (!(found instanceof Error)) return undefined;
+  const needed = found.message.split(", run again")[0]!;
+  const [, kind, what] = /Requires (\w+) access to "(.*)"/.exec(needed) ?? [];
+  if (kind === "net") return `${needed}; run with --allow-net=${what}`;
+  return `${needed}; the client only looks at it: run with --ignore-env --ignore-read, or with --allow-${kind}`;
+}
+
 function reason(code: ErrorCode, error: Error): string {
   const { code: number, cause } = error as MongoTrouble;
   // The message of a refused document may hold the whole document.
   const said = error.message.split("\n")[0]!.slice(0, 300);
-  if (error instanceof Deno.errors.NotCapable) {
-    return `${said.split(", run again")[0]}; run with that flag, as the page on MongoDB tells`;
-  }
+  const refused = refusedByDeno(error);
+  if (refused !== undefined) return refused;
   const doubt = certificateTrouble(error);
   if (doubt !== undefined) {
     return `the certificate of the server is not trusted (${doubt}); give the file with the certificate of its authority as tlsCAFile, in the URL or in the options of mongoClient(), and use the name that it was made for`;

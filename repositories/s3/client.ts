@@ -73,7 +73,7 @@ export interface S3ClientOptions {
  *
  * @param options Where the store is, who asks, and how patient to be.
  * @returns What opens the client.
- * @throws {DefinitionError} When opened, if the endpoint is no address of HTTP.
+ * @throws {DefinitionError} When opened, if the endpoint is no address of HTTP, or a key is empty.
  * @example A bucket as a resource
  * ```ts
  * import { Session } from "@datatask/datatask";
@@ -99,7 +99,7 @@ export function s3Client(options: S3ClientOptions = {}): OpenResource<S3Connecti
  *
  * @param options Where the store is, who asks, and how patient to be.
  * @returns The client.
- * @throws {DefinitionError} When the endpoint is no address of HTTP.
+ * @throws {DefinitionError} When the endpoint is no address of HTTP, or a key is empty.
  */
 export function createS3Client(options: S3ClientOptions = {}): S3Connection {
   return makeClient(options);
@@ -109,6 +109,7 @@ export function createS3Client(options: S3ClientOptions = {}): S3Connection {
 export function makeClient(options: S3ClientOptions): S3Client {
   const { endpoint, credentials, ca } = options;
   checkEndpoint(endpoint);
+  if (typeof credentials === "object") checkKeys(credentials);
   const region = options.region ?? environmentRegion() ?? (endpoint === undefined ? undefined : "us-east-1");
   const timeout = parseDuration(options.timeout ?? "60s", "timeout");
   const agent = { maxSockets: options.connections ?? 64, keepAlive: true };
@@ -164,4 +165,14 @@ function environmentRegion(): string | undefined {
     if (region) return region;
   }
   return undefined;
+}
+
+/** Keys come from variables that may not be set. */
+function checkKeys(keys: Partial<S3Keys>): void {
+  for (const name of ["accessKeyId", "secretAccessKey"] as const) {
+    if (keys[name]) continue;
+    throw new DefinitionError(
+      `Cannot use the credentials of s3Client(): ${name} is empty; see that the variable it comes from is set, or leave credentials out to have them looked up`,
+    );
+  }
 }

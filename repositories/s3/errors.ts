@@ -210,13 +210,17 @@ export function explainS3(error: unknown, doing: S3Operation): unknown {
   if (isDatataskError(error) || !(error instanceof Error)) return error;
   const { operation, key, subject, bucket } = doing;
   const code = classifyS3(error);
-  if (code === undefined) return error;
+  // Stores that give no text have this one from the SDK; their code says more.
+  const nameless = error.message === "UnknownError" && nameOf(error) !== "";
+  if (code === undefined) {
+    if (nameless) error.message = `the store answered ${statusOf(error) ?? ""} ${nameOf(error)}`;
+    return error;
+  }
   const attempts = (error as S3Failure).$metadata?.attempts ?? 1;
   const what = key === undefined ? subject : `"${key}" of ${subject}`;
   const tried = attempts > 1 ? ` (tried ${attempts} times)` : "";
   const state = stateOf(error, code, doing);
-  // Stores that give no text have this one from the SDK; their code says more.
-  if (error.message === "UnknownError" && nameOf(error) !== "") error.message = nameOf(error);
+  if (nameless) error.message = nameOf(error);
   return new RepositoryError(code, `Cannot ${operation} ${what}: ${state}${tried}`, {
     operation,
     subject,
@@ -234,6 +238,9 @@ export function explainS3(error: unknown, doing: S3Operation): unknown {
         failure.message || failure.code
       }); give the certificate of its authority to s3Client() as \`ca\`, or its file in NODE_EXTRA_CA_CERTS`;
     }
+    if (failure.code === "ERR_SSL_WRONG_VERSION_NUMBER") {
+      return "what answers at the endpoint does not speak TLS; write http:// before it if that is meant";
+    }
     if (failure.code === "ENOTFOUND") {
       const host = failure.hostname ?? "of the store";
       return host.startsWith(`${bucket}.`)
@@ -247,7 +254,7 @@ export function explainS3(error: unknown, doing: S3Operation): unknown {
       } allowed for the bucket "${bucket}"`;
     }
     const said = saying(failure, status);
-    return `${said}${advice(code)}`;
+    return `${said}${advice(code, said)}`;
   }
 }
 

@@ -99,7 +99,7 @@ export function explainSqlite(error: unknown, operation: string, subject: string
   const code = trouble?.code ?? classifySystemError(error);
   if (code === undefined) return error;
   const what = key === undefined ? subject : `"${key}" of ${subject}`;
-  const state = trouble?.state ?? `${message}${advice(code)}`;
+  const state = trouble?.state ?? `${message}${advice(code, message)}`;
   return new RepositoryError(code, `Cannot ${operation} ${what}: ${state}`, {
     operation,
     subject,

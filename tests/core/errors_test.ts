@@ -45,6 +45,10 @@ Deno.test("describeError tells what lies beneath, once", () => {
   const cause = new Error("disk full");
   assert.equal(describeError(new Error("cannot write", { cause })), "cannot write (disk full)");
   assert.equal(describeError(new Error("cannot write: disk full", { cause })), "cannot write: disk full");
+  const chain = new Error("cannot write: no host", {
+    cause: new Error("no host", { cause: new Error("dns") }),
+  });
+  assert.equal(describeError(chain), "cannot write: no host (dns)");
   assert.equal(describeError("text"), "text");
   assert.equal(describeError(new TypeError()), "TypeError");
 });
@@ -59,6 +63,12 @@ Deno.test("classifySystemError knows what the platform means", async () => {
   assert.equal(classifySystemError(new Error("anything")), undefined);
   assert.equal(advice("no-space"), "; free some space, or put it elsewhere, and run again");
   assert.equal(advice("io"), "");
+});
+
+Deno.test("advice() is not given where the message names a flag", () => {
+  assert.equal(advice("denied", "Permission denied (os error 13)"), "; check its owner and mode");
+  assert.equal(advice("denied", "Requires read access, run again with the --allow-read flag"), "");
+  assert.equal(advice("unavailable"), "; see that the service is up, and run again");
 });
 
 Deno.test("describeError comes to an end with an error that is its own cause, and with what has no words", () => {

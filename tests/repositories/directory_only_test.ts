@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { directoryDriver, DirectoryRepository } from "../../repositories/directory.ts";
+import type { TreeEntry } from "../../repositories/driver.ts";
 import { describeTree, directory, file, link, readMember, tree } from "../../testing/trees.ts";
 import { listKeys } from "../../testing/suite.ts";
 import { inFolder } from "../kit/folder.ts";
@@ -16,6 +17,24 @@ Deno.test("DirectoryRepository lists directories and takes no notice of stray fi
     await repository.delete("one");
     assert.deepEqual(await Array.fromAsync(repository), []);
     assert.equal(await Deno.readTextFile(`${dir}/stray`), "x");
+  }));
+
+Deno.test("a tree is written as entries, and what is none is refused by name", () =>
+  inFolder(async (dir) => {
+    const repository = new DirectoryRepository(dir);
+    for (
+      const [value, found] of [["a text", "a string"], [null, "null"], [["path"], "a string"], [
+        [null],
+        "null",
+      ]]
+    ) {
+      await assert.rejects(repository.put("emma", value as Iterable<TreeEntry>), {
+        name: "RepositoryError",
+        message:
+          `Cannot write "emma" of ${repository.name}: a tree is written as entries { kind, path, ... }, and ${found} is none`,
+      });
+    }
+    assert.equal(await repository.has("emma"), false);
   }));
 
 Deno.test("DirectoryRepository refuses to hand out a pipe, by name", () =>

@@ -70,7 +70,7 @@ Deno.test("FileRepository says what is wrong with its folder when it is prepared
       code: "denied",
       message:
         `Cannot prepare files ${dir}/*: cannot write in the directory: Permission denied (os error 13); ` +
-        "check its owner and mode, or the --allow-* flag that the message names",
+        "check its owner and mode",
     });
     const full = faultyFiles({ at: 1, only: ["writeNew"], kind: "ENOSPC" });
     await assert.rejects(new FileRepository(dir, { files: full }).put("one", "1"), {

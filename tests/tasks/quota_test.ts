@@ -89,6 +89,14 @@ Deno.test("a share of what nobody knows, or of too much, is refused with what to
     refused({ cpu: "max" }),
     'Cannot tell how much quota of task train: cpu "max" is: pool ssh ada@worker-1 has no capacity of cpu; write an amount, or say how much it has: { capacity: { cpu: ... } }',
   );
+  const half = localExecutor({ name: "here", capacity: { cpu: 2 } });
+  assert.throws(
+    () => processTask("train", { ...given(), quota: { memory: "50%" }, script: "true", executor: half }),
+    {
+      message:
+        'Cannot tell how much quota of task train: memory "50%" is: pool here has no capacity of memory; write an amount, or say how much it has: { capacity: { memory: ... } }, or, for the memory of this machine, run with --allow-sys=systemMemoryInfo',
+    },
+  );
   for (const share of ["0%", "101%"]) {
     assert.equal(
       refused({ cpu: share }),

@@ -61,6 +61,20 @@ Deno.test("fallback() decides by the document, never by an outage", async () => 
   assert.equal(await large.get("b"), "short");
 });
 
+Deno.test("fallback() says that it was `when` that threw, and writes nothing", async () => {
+  const { small, large } = picky();
+  const asked = fallback(small, large, {
+    when: () => {
+      throw new TypeError("value.index is undefined");
+    },
+  });
+  await assert.rejects(asked.set("a", "x"), {
+    code: "io",
+    message: `Cannot write "a" of ${asked.name}: \`when\` of fallback() threw: value.index is undefined`,
+  });
+  assert.deepEqual([await small.has("a"), await large.has("a")], [false, false]);
+});
+
 Deno.test("fallback() has one order of precedence, and lists a key in both once", async () => {
   const { small, large } = picky();
   await small.set("x", "first");

@@ -113,7 +113,7 @@ test("DockerRegistryRepository refuses trees that are no image, and says why", a
   await refused("invalid-value", /"index\.json" is no JSON/, put(without("index.json", "{")));
   await refused(
     "invalid-value",
-    /the file "readme\.txt" has no place in it/,
+    /the file "readme\.txt" has no place in it; give an OCI image layout \(oci-layout, index\.json, blobs\/\), or keep other trees with packed\(\) over artifactDriver\(\)/,
     put(without("readme.txt", "hello")),
   );
   const { digest } = await repository.put("good", layout.entries()).then(() => repository.imageInfo("good"));

@@ -1,3 +1,4 @@
+import { explainMongo, refusedByDeno } from "../../../repositories/mongodb/errors.ts";
 import { MongoClient } from "../../../deps/mongodb.ts";
 import {
   MongoBlobRepository,
@@ -73,4 +74,46 @@ test("a user who may not list or write is told what has to be allowed, and nothi
   await denied(() => books.set("emma", { pages: 474 }), `write "emma" of ${name}`, "update");
   await denied(() => books.set("emma", {}, { ifAbsent: true }), `write "emma" of ${name}`, "insert");
   await denied(() => listKeys(scans.driver), `list ${scans.name}`, "find", "scans\\.keys");
+});
+
+Deno.test("explainMongo() names the flag of Deno that is missing, however deep it lies", () => {
+  const refused = (what: string): Error => new Deno.errors.NotCapable(`Requires ${what}`);
+  const net = 'net access to "mongo.example:27017", run again with the --allow-net flag';
+  const unreachable = Object.assign(new Error("none of them answers", { cause: refused(net) }), {
+    name: "MongoServerSelectionError",
+  });
+  const explained = explainMongo("list", "mongodb a/b", undefined, unreachable) as Error & { code: string };
+  assert.equal(explained.code, "denied");
+  assert.equal(
+    explained.message,
+    'Cannot list mongodb a/b: Requires net access to "mongo.example:27017"; run with --allow-net=mongo.example:27017',
+  );
+  assert.equal(
+    refusedByDeno(refused('env access to "MONGODB_LOG_COMMAND", run again with the --allow-env flag')),
+    'Requires env access to "MONGODB_LOG_COMMAND"; the client only looks at it: run with --ignore-env --ignore-read, or with --allow-env',
+  );
+  assert.equal(refusedByDeno(new Error("something else")), undefined);
+});
+
+Deno.test("mongoClient() without permissions says which flags it wants", async () => {
+  const module = new URL("../../../repositories/mongodb/mod.ts", import.meta.url).href;
+  const script = `
+    import { mongoClient } from ${JSON.stringify(module)};
+    await using stack = new AsyncDisposableStack();
+    const open = mongoClient("mongodb://ada:secret@127.0.0.1:27017/");
+    try { await open(stack, AbortSignal.abort()); } catch (error) { console.log(error.code, error.message); }`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--quiet", "-"],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const input = child.stdin.getWriter();
+  await input.write(new TextEncoder().encode(script));
+  await input.close();
+  const { stdout } = await child.output();
+  assert.match(
+    new TextDecoder().decode(stdout),
+    /^denied Cannot use the URL of MongoDB \(mongodb:\/\/…@127\.0\.0\.1:27017\/\): Requires env access to .*; the client only looks at it: run with --ignore-env --ignore-read, or with --allow-env\n$/,
+  );
 });

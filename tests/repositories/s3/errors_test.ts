@@ -236,6 +236,24 @@ Deno.test("createS3Client() refuses an endpoint that is no address", () => {
   );
 });
 
+Deno.test("createS3Client() refuses keys that are empty", () => {
+  for (const credentials of [{ accessKeyId: "" }, { accessKeyId: undefined }]) {
+    assert.throws(
+      () =>
+        createS3Client({ credentials: { secretAccessKey: "s", ...credentials as { accessKeyId: string } } }),
+      {
+        code: "invalid-definition",
+        message:
+          "Cannot use the credentials of s3Client(): accessKeyId is empty; see that the variable it comes from is set, or leave credentials out to have them looked up",
+      },
+    );
+  }
+  assert.throws(
+    () => createS3Client({ credentials: { accessKeyId: "a", secretAccessKey: "" } }),
+    /: secretAccessKey is empty;/,
+  );
+});
+
 Deno.test("explainS3() knows what no server here can be made to say", () => {
   const doing = { operation: "read", key: "one", subject: "s3 b/*", bucket: "b" };
   const failure = (name: string, status: number, more: object = {}): Error =>
@@ -282,5 +300,15 @@ Deno.test("explainS3() knows what no server here can be made to say", () => {
     text(failure("InternalError", 500)),
     "unavailable: the store answered 500 InternalError; see that the service is up, and run again",
   );
+  assert.equal(
+    text(Object.assign(new Error("received corrupt message"), { code: "ERR_SSL_WRONG_VERSION_NUMBER" })),
+    "io: what answers at the endpoint does not speak TLS; write http:// before it if that is meant",
+  );
+  assert.equal(
+    text(new Deno.errors.NotCapable('Requires sys access to "uid", run again with the --allow-sys flag')),
+    'denied: Requires sys access to "uid", run again with the --allow-sys flag',
+  );
   assert.equal(classifyS3(new Error("something else")), undefined);
+  const odd = explainS3(failure("InvalidArgument", 400), doing) as Error;
+  assert.equal(odd.message, "the store answered 400 InvalidArgument");
 });
