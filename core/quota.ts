@@ -118,7 +118,7 @@ export function parseShares(init: QuotaInit, there: Quota, whose: string, what: 
 /** The share that a text names, from 0 to 1; nothing when it names none. */
 function shareOf(text: string): number | undefined {
   if (text === "max") return 1;
-  const percent = /^(\d+(?:\.\d*)?|\.\d+)%$/.exec(text);
+  const percent = /^(\d+(?:\.\d*)?|\.\d+)\s*%$/.exec(text);
   return percent ? Number(percent[1]) / 100 : undefined;
 }
 

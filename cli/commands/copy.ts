@@ -44,7 +44,7 @@ function checkKinds(from: Repository, source: string, to: Repository, target: st
 
 const KINDS: Readonly<Record<Repository["kind"], string>> = {
   keys: "keys without values",
-  blob: "byte streams",
+  blob: "blobs",
   metadata: "documents",
   filesystem: "trees of files",
 };

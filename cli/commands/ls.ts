@@ -87,7 +87,7 @@ function listRepositories(
   return 0;
 }
 
-const KINDS = { keys: "keys", blob: "files", metadata: "documents", filesystem: "trees" } as const;
+const KINDS = { keys: "keys", blob: "blobs", metadata: "documents", filesystem: "trees" } as const;
 
 async function printStream(
   context: Context,

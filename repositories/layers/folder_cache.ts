@@ -131,7 +131,7 @@ export class FolderCache {
       new RepositoryError(
         code,
         `Cannot use the cache in ${this.#folder.shown}: ${reason}${
-          advice(code)
+          advice(code, reason)
         }; values are read where they lie`,
         { operation: "cache", subject: this.#folder.shown, cause: error },
       ),

@@ -124,7 +124,7 @@ Deno.test("ls does set algebra, counts, limits and sorts", async () => {
   assert.equal((await cli(["ls", "-c", "count.books"], it)).out, "2\n");
   assert.equal((await cli(["ls", "-s", "--limit", "1", "count.books"], it)).out, "bad-1\n");
   assert.equal((await cli(["ls", "--json", "count.failed"], it)).out, '["bad-1"]\n');
-  assert.match((await cli(["ls"], it)).out, /count\.books +files +/);
+  assert.match((await cli(["ls"], it)).out, /count\.books +blobs +/);
 });
 
 Deno.test("ls lists jobs by their state, and takes them into expressions", async () => {

@@ -243,6 +243,6 @@ Deno.test("copy refuses two stores that cannot be copied", async () => {
   const kinds = await cli(["copy", "t.blobs", "t.documents"], { pipeline });
   assert.deepEqual([kinds.code, kinds.err], [
     2,
-    "datatask: Cannot copy t.blobs to t.documents: t.blobs holds byte streams, and t.documents holds documents; name two repositories of one kind of value\n",
+    "datatask: Cannot copy t.blobs to t.documents: t.blobs holds blobs, and t.documents holds documents; name two repositories of one kind of value\n",
   ]);
 });

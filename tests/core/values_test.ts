@@ -64,7 +64,7 @@ Deno.test("parseShares reads amounts, and shares of what there is", () => {
     gpu: 8,
     licence: 1,
   });
-  assert.deepEqual(read({ cpu: " .5% ", gpu: "12.5%" }), { cpu: 0.015, gpu: 1 });
+  assert.deepEqual(read({ cpu: " .5% ", gpu: "12.5 %" }), { cpu: 0.015, gpu: 1 });
   for (const bad of ["0%", "100.1%", "-1%", "%", "Max"]) {
     assert.throws(() => read({ cpu: bad }), { code: "invalid-definition" }, bad);
   }
