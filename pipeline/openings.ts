@@ -27,7 +27,7 @@ export function sayOpened(folder: string): Opened {
     const path = `${folder}/${crypto.randomUUID()}`;
     const file = Deno.openSync(path, { write: true, createNew: true });
     // Whoever looks before it is locked takes it for one that was left, and may remove it.
-    if (isLocked(file) && isThere(path)) {
+    if (locks(file) && isThere(path)) {
       return {
         close(inOrder) {
           try {
@@ -52,7 +52,7 @@ export function leftOpen(folder: string): readonly string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`).filter((path) => {
     try {
       using file = Deno.openSync(path, { write: true });
-      return isLocked(file);
+      return locks(file);
     } catch (error) {
       if (error instanceof Deno.errors.NotFound) return false;
       throw error;
@@ -69,8 +69,8 @@ export function forgetOpen(paths: readonly string[]): void {
   for (const path of paths) remove(path);
 }
 
-/** Whether nobody else locks a file; it is locked then. */
-function isLocked(file: Deno.FsFile): boolean {
+/** Locks a file, unless somebody else has: whether it does. */
+function locks(file: Deno.FsFile): boolean {
   return file.tryLockSync(true);
 }
 

@@ -82,13 +82,13 @@ export interface RunContextOfPipeline {
   readonly leasePath: string | undefined;
   readonly requestsPath: string | undefined;
   readonly logs: (task: string) => BlobRepository | undefined;
-  /** Opens the pipeline until it is disposed of. */
-  /** Looks for what killed processes have left, when there can be any. */
+  /** Looks for what killed processes have left: when that is sure, or when a marker of one is there. */
   readonly sweep: (signal: AbortSignal, sure: boolean) => Promise<void>;
   /** Told what happens. After trouble the next run looks for what was left. */
   readonly heed: (event: PipelineEvent) => void;
   /** Told that not all is in order. */
   readonly doubt: () => void;
+  /** Opens the pipeline until it is disposed of. */
   readonly open: (signal: AbortSignal) => Promise<AsyncDisposable>;
   /** Makes runners ready, one by one, until this is disposed of. `notice` is told what a person should know of the agent. */
   readonly openRunners: (signal: AbortSignal, notice: (message: string) => void) => Promise<OpenRunners>;

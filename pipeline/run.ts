@@ -10,7 +10,6 @@ import type { Key } from "../core/key.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { PipelineEvent, RunSummary, TaskCounts } from "./events.ts";
 import type { KeySet } from "./key_set.ts";
-
 import type { OpenRunners, RunContextOfPipeline } from "./pipeline.ts";
 import type { PipelineState } from "./state.ts";
 
