@@ -116,7 +116,7 @@ function disturb(
 }
 
 for (
-  const fault of (Deno.env.get("DATATASK_CALL_FAULTS") ?? "KILL")
+  const fault of (Deno.env.get("DATATASK_CALL_FAULTS") ?? "KILL EIO ENOSPC EMFILE")
     .split(" ")
 ) {
   const what = fault === "KILL"
