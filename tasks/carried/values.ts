@@ -35,7 +35,7 @@ export function agentValues(agent: AgentClient, link: string, name: string): Blo
       return undefined;
     }
     return resumed(response, () => agent.patience({ doing, signal }), async (at, tag) => {
-      const headers = tag === null ? {} : { Range: `bytes=${at}-`, "If-Range": tag };
+      const headers: Record<string, string> = tag === null ? {} : { Range: `bytes=${at}-`, "If-Range": tag };
       const answer = await agent.ask(path, { doing, signal, headers, accept: [404, 416] });
       // Of what nothing was used yet, any version will do.
       if (at === 0 && answer.ok) return answer;
