@@ -155,7 +155,11 @@ Deno.test("S3BucketRepository says that what answers at its endpoint is no store
       new Response(method === "HEAD" ? null : page, { status, headers: { "Content-Type": "text/html" } }),
   );
   stack.defer(() => server.shutdown());
-  const repository = books(stack, { endpoint: `http://127.0.0.1:${server.addr.port}`, maxAttempts: 1 });
+  const repository = books(stack, {
+    endpoint: `http://127.0.0.1:${server.addr.port}`,
+    credentials: { accessKeyId: "somebody", secretAccessKey: "something" },
+    maxAttempts: 1,
+  });
   const state = (said: string): string =>
     `what answers at the endpoint does not speak as S3 does (${said}); check the endpoint, its port, and the proxies on the way`;
   for (status of [200, 302, 404]) {
