@@ -68,3 +68,36 @@ export const systemFiles: Files = {
   symlink: (target, path) => attempt(() => Deno.symlinkSync(target, path)),
   readLink: (path) => attempt(() => Deno.readLinkSync(path)),
 };
+
+/**
+ * Writes all of some bytes into an open file.
+ *
+ * @param file The file, open for writing.
+ * @param bytes What to write.
+ */
+export async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(at === 0 ? bytes : bytes.subarray(at));
+}
+
+/**
+ * An open file as the end of a stream, which closes it. `file.writable` and `Deno.writeFile(path, stream)` say nothing when the last write fails, as
+ * on a disk that is full.
+ *
+ * @param file The file, open for writing.
+ * @returns Where to pipe bytes.
+ */
+export function fileSink(file: Deno.FsFile): WritableStream<Uint8Array> {
+  return new WritableStream({
+    async write(chunk) {
+      try {
+        await writeWhole(file, chunk);
+      } catch (error) {
+        // Nothing is called any more after this.
+        file.close();
+        throw error;
+      }
+    },
+    close: () => file.close(),
+    abort: () => file.close(),
+  });
+}

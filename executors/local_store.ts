@@ -9,6 +9,7 @@
 import { type Attempt, formatAttempt } from "../core/attempt.ts";
 import { type Bytes, encodeText } from "../core/bytes.ts";
 import { ExecutorError } from "../core/errors.ts";
+import { fileSink } from "../core/files.ts";
 import { isKey } from "../core/key.ts";
 import { localError, whetherFull } from "./local_error.ts";
 import { type JobHead, jobHead, jobText, parseRecord, type RunRecord, VOID } from "./local_wrapper.ts";
@@ -173,7 +174,7 @@ export class RunStore {
       if (run.interpreter) Deno.writeTextFileSync(`${fresh}/script`, run.script, { mode: 0o600 });
       if (run.stdin) {
         const file = await Deno.open(`${fresh}/stdin`, { write: true, createNew: true, mode: 0o600 });
-        await run.stdin.pipeTo(file.writable, signal ? { signal } : {});
+        await run.stdin.pipeTo(fileSink(file), signal ? { signal } : {});
       }
       const text = jobText(head, { ...run, folder, stdin: run.stdin !== undefined });
       writeOver(`${fresh}/job`, encodeText(text));

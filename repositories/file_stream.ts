@@ -4,7 +4,9 @@
  * @module
  */
 import { type Bytes, concat } from "../core/bytes.ts";
+import { writeWhole } from "../core/files.ts";
 import type { ReadOptions } from "./driver.ts";
+import { chunksOf } from "./stream_chunks.ts";
 
 /** How much is read at a time, in bytes. */
 const READ_SIZE = 2 ** 18;
@@ -82,9 +84,8 @@ export async function writeStream(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
-    // The platform reads and writes at the same time, and knows quicker ways between two files. It must be let to close the file:
-    // with `preventClose` it does not wait for the last chunk.
-    await stream.pipeTo(file.writable, signal && { signal });
+    // Not piped into `file.writable`: that says nothing when the last write fails, as on a disk that is full.
+    await writeChunks(file, chunksOf(stream, signal));
   } finally {
     closeFile(file);
   }
@@ -130,14 +131,4 @@ export async function writeChunks(file: Deno.FsFile, chunks: AsyncIterable<Bytes
     // The file is closed after this: nothing may still write into it.
     await writing;
   }
-}
-
-/**
- * Writes all of some bytes into an open file.
- *
- * @param file The file, open for writing.
- * @param bytes What to write.
- */
-export async function writeWhole(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(at === 0 ? bytes : bytes.subarray(at));
 }

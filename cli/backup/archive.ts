@@ -67,6 +67,13 @@ export class Archive implements Disposable {
     return this.#manifest.entries;
   }
 
+  /** All keys that there is a file or a line of. */
+  async keys(): Promise<readonly Key[]> {
+    const keys = new Set(this.entries.keys());
+    for await (const page of this.#files.keys()) for (const key of page) keys.add(key);
+    return [...keys];
+  }
+
   /**
    * Opens a store of a backup.
    *
@@ -194,8 +201,13 @@ export class Archive implements Disposable {
 
   /** Sees that the file of a value is what the manifest says. */
   async #check(key: Key, signal: AbortSignal): Promise<void> {
+    const entry = this.entries.get(key);
+    if (!entry) {
+      const why = "its file is in no line of the manifest, so that nothing proves it";
+      throw this.#refuse("restore", key, `${why}; back it up again, or leave it out`);
+    }
     const found = await this.#digest(key, signal);
-    const { sha256, size } = this.entries.get(key)!;
+    const { sha256, size } = entry;
     if (found?.sha256 === sha256) return;
     const what = found
       ? `its file is damaged (${found.size} of ${size} bytes, and the SHA-256 digest differs)`

@@ -70,6 +70,6 @@ function targetOf(entry: IndexedStore, stores: readonly Store[]): Store | undefi
 }
 
 async function* pagesOf(archive: Archive): AsyncGenerator<readonly Key[], void, void> {
-  const keys = [...archive.entries.keys()];
+  const keys = await archive.keys();
   for (let at = 0; at < keys.length; at += PAGE) yield keys.slice(at, at + PAGE);
 }

@@ -10,7 +10,16 @@ import { KeyTurns } from "../key_turns.ts";
 import { memoised } from "../memory_store.ts";
 import { firstWith } from "./or.ts";
 import type { BeforeEnd, TakenAhead } from "./taken_ahead.ts";
-import { type AnyRepository, identitiesOf, keySet, namesOf, refusal, repositoryOf, view } from "./view.ts";
+import {
+  type AnyRepository,
+  identitiesOf,
+  keySet,
+  namesOf,
+  placed,
+  refusal,
+  repositoryOf,
+  view,
+} from "./view.ts";
 import { watchParts } from "./watch_parts.ts";
 
 /** Two stores of one kind: what all kinds have in common. */
@@ -63,7 +72,7 @@ export class Pair<R extends AnyRepository> {
     const [one, other] = parts.map(({ driver }) => (driver as { readonly beside?: Beside }).beside);
     return {
       ...driver,
-      info: (key, opts) => this.find((part) => part.info(key, opts), opts),
+      info: (key, opts) => this.find(async (part) => placed(await part.info(key, opts), parts, part), opts),
       async delete(key, opts) {
         opts?.signal?.throwIfAborted();
         await second.delete(key, opts);

@@ -16,6 +16,7 @@ import type {
   KeyDriver,
   MetadataDriver,
   OperationOptions,
+  ValueInfo,
   WriteOptions,
 } from "../driver.ts";
 import { FilesystemRepository } from "../filesystem.ts";
@@ -119,7 +120,12 @@ function keyDriver(init: ViewInit): KeyDriver {
     },
     delete: (key, options) => deleteThrough(init, key, options),
     info: (key, options) =>
-      at(init, key, options, (holder: AnyRepository, there) => holder.info(there, options)),
+      at(
+        init,
+        key,
+        options,
+        async (holder: AnyRepository, there) => placed(await holder.info(there, options), parts, holder),
+      ),
     prepare: async (options) => {
       options?.signal?.throwIfAborted();
       await Promise.all(parts.map((part) => part.prepare(options)));
@@ -297,4 +303,21 @@ export function namesOf(parts: readonly AnyRepository[]): string {
 /** The identities of parts, for the identity of what is made of them. */
 export function identitiesOf(parts: readonly AnyRepository[]): string {
   return parts.map((part) => part.driver.identity).join(", ");
+}
+
+/**
+ * What is known of a value that lies in one of several stores: its version names the store, since stores count by themselves.
+ *
+ * @param info What its store knows.
+ * @param parts The stores.
+ * @param holder Which of them it is.
+ * @returns The same, with a version that no value of another store has.
+ */
+export function placed(
+  info: ValueInfo | undefined,
+  parts: readonly unknown[],
+  holder: unknown,
+): ValueInfo | undefined {
+  const n = parts.indexOf(holder);
+  return info?.version === undefined || n <= 0 ? info : { ...info, version: `${n}:${info.version}` };
 }

@@ -9,10 +9,11 @@
 import { createHash } from "node:crypto";
 import type { Bytes } from "../../core/bytes.ts";
 import { advice, classifySystemError, RepositoryError } from "../../core/errors.ts";
+import { writeWhole } from "../../core/files.ts";
 import type { Key } from "../../core/key.ts";
 import type { PrepareOptions } from "../driver.ts";
 import type { Folder } from "../file_folder.ts";
-import { closeFile, writeWhole } from "../file_stream.ts";
+import { closeFile } from "../file_stream.ts";
 import { CacheEntry, endOf } from "./cache_entry.ts";
 import type { CacheLimits } from "./memory_cache.ts";
 
@@ -186,7 +187,7 @@ export class FolderCache {
     this.#added.bytes += size;
     const { entries, bytes } = this.#added;
     if (entries <= this.#room.entries && bytes <= this.#room.bytes) return;
-    await (this.#clearing = this.#clearing.then(() => this.#makeRoom()));
+    await (this.#clearing = this.#clearing.catch(() => {}).then(() => this.#makeRoom()));
   }
 
   /** Removes what was not used for the longest time, until the limits hold. */

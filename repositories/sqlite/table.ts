@@ -101,6 +101,11 @@ export class SqliteTable implements TransactionPart {
          version integer not null, modified integer not null, ${column} ${type} not null);
        create table if not exists ${this.#log} (id integer primary key, base integer not null, keys text)`,
     );
+    // Versions of a table that was removed and made again, or of another one, must not be taken for those of this one.
+    const first = crypto.getRandomValues(new Uint32Array(1))[0]! * 1_000;
+    this.connection.prepare(
+      `insert into ${this.#log} (id, base, keys) select ?, 0, '[]' where not exists (select 1 from ${this.#log})`,
+    ).run(first);
     // Says at once when the table was made for something else.
     this.connection.prepare(`select ${column} from ${this.quoted} limit 0`).all();
   }

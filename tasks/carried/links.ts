@@ -5,9 +5,10 @@
  */
 import type { Bytes } from "../../core/bytes.ts";
 import { NotFoundError } from "../../core/errors.ts";
+import { writeWhole } from "../../core/files.ts";
 import type { CarriedItself, CarriedValue } from "./context.ts";
 import { documents } from "./documents.ts";
-import { treeEntries, writeTree } from "./tree.ts";
+import { treeEntries, writeFile, writeTree } from "./tree.ts";
 
 /**
  * Binds a link.
@@ -39,6 +40,7 @@ function bindValue(link: CarriedValue, track: <T>(write: Promise<T>) => Promise<
         stream: async () => (await found(link, Deno.open(path))).readable,
         ...write(async (value: string | Bytes | ReadableStream<Bytes>) => {
           if (typeof value === "string") await Deno.writeTextFile(path, value);
+          else if (value instanceof ReadableStream) await writeFile(path, value);
           else await Deno.writeFile(path, value);
         }),
         ...(link.direction === "out" && { create: () => createFile(path, track) }),
@@ -82,7 +84,14 @@ function createFile(path: string, track: <T>(write: Promise<T>) => Promise<T>): 
       file = await Deno.open(path, { write: true, create: true, truncate: true });
     },
     async write(chunk) {
-      for (let at = 0; at < chunk.length;) at += await file.write(chunk.subarray(at));
+      try {
+        await writeWhole(file, chunk);
+      } catch (error) {
+        // Nothing is called any more after this.
+        file.close();
+        over();
+        throw error;
+      }
     },
     close() {
       file.close();

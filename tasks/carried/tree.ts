@@ -3,6 +3,8 @@
  *
  * @module
  */
+import type { Bytes } from "../../core/bytes.ts";
+import { fileSink } from "../../core/files.ts";
 import type { TreeEntry } from "../../repositories/driver.ts";
 
 /**
@@ -46,6 +48,18 @@ export async function writeTree(
     await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true });
     if (entry.kind === "directory") await Deno.mkdir(path, { recursive: true, mode: entry.mode });
     else if (entry.kind === "symlink") await Deno.symlink(entry.target, path);
-    else await Deno.writeFile(path, await entry.open(), { mode: entry.mode });
+    else await writeFile(path, await entry.open(), entry.mode);
   }
+}
+
+/**
+ * Writes a file, over what is there.
+ *
+ * @param path Its path.
+ * @param stream What it shall hold.
+ * @param mode Its mode, when it is new.
+ */
+export async function writeFile(path: string, stream: ReadableStream<Bytes>, mode?: number): Promise<void> {
+  const options = { write: true, create: true, truncate: true, ...(mode !== undefined && { mode }) };
+  await stream.pipeTo(fileSink(await Deno.open(path, options)));
 }

@@ -172,3 +172,37 @@ Deno.test("Archive passes over a value that goes away while it is copied", () =>
     assert.equal(await archive.take("gone", new MemoryBlobRepository(), signal), undefined);
     assert.equal(archive.entries.size, 0);
   }));
+
+Deno.test("backup goes on after a line that was cut short, and restore proves all or says what it cannot prove", () =>
+  inFolder(async (dir) => {
+    const from = await filled();
+    const folder = `${dir}/b`;
+    await cli(["backup", folder], from);
+    const manifest = `${folder}/count.books.manifest.jsonl`;
+    const lines = Deno.readTextFileSync(manifest);
+    const restored = async () => {
+      const to = toy();
+      const { code, err } = await cli(["restore", folder], to);
+      return { code, err: err.replaceAll(folder, "b"), books: (await Array.fromAsync(to.books)).sort() };
+    };
+
+    Deno.writeTextFileSync(manifest, lines.slice(0, 20));
+    assert.equal((await cli(["backup", folder], from)).code, 0);
+    assert.deepEqual(await restored(), { code: 0, err: "", books: ["emma", "moby"] });
+
+    const [first, second] = lines.split("\n");
+    Deno.writeTextFileSync(manifest, `${first}\n${second!.slice(0, 20)}`);
+    const cut = await restored();
+    assert.deepEqual([cut.code, cut.books.length], [1, 1]);
+    assert.match(
+      cut.err,
+      /Cannot restore "(emma|moby)" of b\/count.books: its file is in no line of the manifest, so that nothing proves it; back it up again, or leave it out/,
+    );
+
+    Deno.writeTextFileSync(manifest, `${first!.slice(0, 20)}\n${second}\n`);
+    const damaged =
+      "datatask: Cannot use b/count.books.manifest.jsonl: line 1 is damaged, so that nothing proves what it told of; take it from another copy, or remove that line and copy again\n";
+    const { code, err, books } = await restored();
+    assert.deepEqual([code, books], [1, []]);
+    assert.ok(err.endsWith(damaged), err);
+  }));

@@ -166,6 +166,16 @@ function childScript(dir: string): string {
     }));`;
 }
 
+/** A stream that makes its chunks when they are asked for. */
+function inChunks(count: number, size: number): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    pull(controller) {
+      if (count-- > 0) controller.enqueue(new Uint8Array(size));
+      else controller.close();
+    },
+  });
+}
+
 Deno.test("a small disk that is full leaves the old value and no rubbish", async (t) => {
   const dir = await Deno.makeTempDir();
   const mount = await new Deno.Command("mount", {
@@ -185,6 +195,17 @@ Deno.test("a small disk that is full leaves the old value and no rubbish", async
         }
         assert.equal(await repository.text("one"), "old");
         assert.deepEqual(await Array.fromAsync(Deno.readDir(dir), ({ name }) => name), ["one"]);
+        // Not a byte more fits: it is the last write of a stream that fails, and the only one.
+        await Deno.writeFile(`${dir}/.filler`, new Uint8Array(2 ** 20)).catch(() => {});
+        for (const chunks of [1, 3]) {
+          await assert.rejects(repository.put("one", inChunks(chunks, 3_000)), { code: "no-space" });
+          await assert.rejects(repository.put("new", inChunks(chunks, 3_000)), { code: "no-space" });
+        }
+        await assert.rejects(repository.put("one", new Blob([new Uint8Array(3_000)]).stream()), {
+          code: "no-space",
+        });
+        assert.equal(await repository.text("one"), "old");
+        assert.deepEqual(await Array.fromAsync(repository), ["one"]);
       },
     });
   } finally {

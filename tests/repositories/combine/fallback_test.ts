@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { RepositoryError } from "../../../core/errors.ts";
 import { fallback } from "../../../repositories/combine/fallback.ts";
 import { and } from "../../../repositories/combine/and.ts";
+import { overlay } from "../../../repositories/combine/overlay.ts";
 import { MemoryMetadataRepository } from "../../../repositories/memory.ts";
 import { MetadataRepository } from "../../../repositories/metadata.ts";
 import { testMetadataDriver } from "../../../testing/metadata_suite.ts";
@@ -122,4 +123,22 @@ Deno.test("fallback() refuses conditions, and keeps what is beside in two stores
   await both.driver.beside!("failed").set("a", "1");
   assert.equal(await small.driver.beside!("failed").has("a"), true);
   assert.equal(await both.has("a"), false);
+});
+
+Deno.test("fallback() and overlay() tell versions of one store from those of another", async () => {
+  const counting = (name: string) => {
+    const { driver } = new MemoryMetadataRepository<string>(name);
+    const info = async (key: string) => await driver.has(key) ? { version: "1" } : undefined;
+    return new MetadataRepository<string>({ ...driver, info });
+  };
+  const [one, two] = [counting("one"), counting("two")];
+  const both = fallback(one, two);
+  const versionOf = async (view: MetadataRepository<string>) => (await view.info("key"))?.version;
+  await one.set("key", "value");
+  const before = await Promise.all([both, overlay(two, one)].map(versionOf));
+  await two.set("key", "another");
+  await one.delete("key");
+  const after = await Promise.all([both, overlay(two, one)].map(versionOf));
+  assert.notEqual(before[0], after[0]);
+  assert.notEqual(before[1], after[1]);
 });
