@@ -87,9 +87,11 @@ function flagFaults(
   if (Object.hasOwn(COMMON_FLAGS, flag)) {
     faults.push(`Command "${name}" has a flag ${dashed(flag)}, which all commands have; call it otherwise`);
   }
-  if (!/^[a-z][a-zA-Z0-9]*$/.test(flag)) {
+  if (!/^[a-z][a-zA-Z0-9]+$/.test(flag) || flag in Object.prototype) {
     faults.push(
-      `Command "${name}" has a flag ${JSON.stringify(flag)}; write its name in camel case, as notTask`,
+      `Command "${name}" has a flag ${
+        JSON.stringify(flag)
+      }; write its name in camel case, of two letters or more, as notTask`,
     );
   }
   if (short !== undefined && !/^[a-zA-Z]$/.test(short)) {

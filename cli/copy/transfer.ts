@@ -87,6 +87,8 @@ export class Transfer {
     }
     const copied = await this.#copy(key, target === undefined, signal);
     if (!copied) return undefined;
+    // Before it is read back: what is changed afterwards has another one.
+    const version = await this.#versionThere(key, signal);
     const there = await this.#values.digestTo(key, signal);
     if (there.sha256 !== copied.sha256) {
       throw this.#refuse(
@@ -95,7 +97,7 @@ export class Transfer {
         `it reads back as another value (${there.size} bytes of ${copied.size}); see who else writes it, and copy it again`,
       );
     }
-    await this.#note(key, copied.sha256, source.version, signal);
+    this.#known?.record({ key, sha256: copied.sha256, from: source.version, to: version });
     return copied.size;
   }
 
@@ -113,20 +115,20 @@ export class Transfer {
   }
 
   async #isSame(key: Key, signal: AbortSignal): Promise<boolean> {
-    const version = (await this.#from.info(key, { signal }))?.version;
+    const from = (await this.#from.info(key, { signal }))?.version;
+    const to = await this.#versionThere(key, signal);
     const [here, there] = await Promise.all([
       this.#values.digestFrom(key, signal),
       this.#values.digestTo(key, signal),
     ]);
     if (here.sha256 !== there.sha256) return false;
-    await this.#note(key, here.sha256, version, signal);
+    this.#known?.record({ key, sha256: here.sha256, from, to });
     return true;
   }
 
-  async #note(key: Key, sha256: string, from: string | undefined, signal: AbortSignal): Promise<void> {
-    if (!this.#known) return;
-    const to = (await this.#to.info(key, { signal }))?.version;
-    this.#known.record({ key, sha256, from, to });
+  /** The version of what the target holds, to be noted with what it is. */
+  async #versionThere(key: Key, signal: AbortSignal): Promise<string | undefined> {
+    return this.#known && (await this.#to.info(key, { signal }))?.version;
   }
 
   #refuse(code: "already-exists" | "invalid-value", key: Key, what: string): RepositoryError {
