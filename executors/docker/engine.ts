@@ -86,6 +86,8 @@ export class Engine {
   readonly where: string;
   readonly #endpoint: Endpoint;
   #modem: Modem | undefined;
+  /** When the engine did not answer for the last time, in milliseconds since 1970. */
+  #away: number | undefined;
   #fresh: Modem | undefined;
 
   /** @param endpoint Where it is. */
@@ -155,6 +157,16 @@ export class Engine {
   }
 
   /**
+   * Whether the engine did not answer shortly before or after some time.
+   *
+   * @param time When, in milliseconds since 1970.
+   * @param within How long before or after, in milliseconds.
+   */
+  wasAway(time: number, within: number): boolean {
+    return this.#away !== undefined && Math.abs(time - this.#away) < within;
+  }
+
+  /**
    * Makes calls again while the engine is away, for as long as a restart may take.
    *
    * @param call Makes them; it must be safe to do twice.
@@ -168,6 +180,7 @@ export class Engine {
         return await call();
       } catch (error) {
         if (!isAway(error) || performance.now() > late) throw error;
+        this.#away = Date.now();
       }
       await sleep(systemClock, pause, signal);
     }

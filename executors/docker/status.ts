@@ -111,6 +111,10 @@ async function finished(
     const reason = "the Docker Engine was killed as it started it, and does not know how it went";
     return { ...end, ...how, reason, infrastructure: true };
   }
+  // What ended while an engine that keeps its containers was away has lost its code; it may have kept its network, too.
+  if (code === 255 && engine.wasAway(end.until, SETTLING)) {
+    return { ...end, ...how, reason: "the Docker Engine was away when it ended", infrastructure: true };
+  }
   if (await cutByRestart(engine, container, signal !== undefined || code === 255)) {
     return { ...end, ...how, reason: "the Docker Engine was restarted while it ran", infrastructure: true };
   }
