@@ -101,3 +101,19 @@ export function fileSink(file: Deno.FsFile): WritableStream<Uint8Array> {
     abort: () => file.close(),
   });
 }
+
+/**
+ * Whether there is something of a name, links followed.
+ *
+ * @param path The name.
+ * @returns Whether there is.
+ */
+export function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isThere } from "../core/files.ts";
 
 /** That somebody works with the stores. */
 export interface Opened {
@@ -72,16 +73,6 @@ export function forgetOpen(paths: readonly string[]): void {
 /** Locks a file, unless somebody else has: whether it does. */
 function locks(file: Deno.FsFile): boolean {
   return file.tryLockSync(true);
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 function remove(path: string): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { ContainerMount, ContainerWork } from "../executors/container_work.ts";
+import { isThere } from "../core/files.ts";
 import { isKey } from "../core/key.ts";
 import type { ContainerTaskOptions } from "./container.ts";
 import type { Links } from "./link.ts";
@@ -26,22 +27,12 @@ function mountsOf(placed: readonly Placed[]): ContainerMount[] {
   for (const [i, slot] of placed.entries()) {
     // An input that need not be there: the script sees that its path leads nowhere.
     if (slot.direction === "in") {
-      if (exists(slot.path)) mounts.push({ source: slot.path, target: target(slot, i), readOnly: true });
+      if (isThere(slot.path)) mounts.push({ source: slot.path, target: target(slot, i), readOnly: true });
     } else if (!mounts.some((mount) => mount.target === OUT)) {
       mounts.push({ source: slot.path.slice(0, slot.path.lastIndexOf("/")), target: OUT });
     }
   }
   return mounts;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /**

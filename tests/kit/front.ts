@@ -12,11 +12,22 @@ export interface FrontHooks {
   answers?(call: string): Promise<boolean> | boolean;
 }
 
+/** Whether some bytes are passed on; otherwise the connection is cut. */
+type May = (chunk: Uint8Array) => Promise<boolean> | boolean;
+
+/** What is asked about the bytes of one connection, in each direction. */
+export interface Gate {
+  /** Of bytes to the server. */
+  readonly asks: May;
+  /** Of bytes from the server. */
+  readonly answers: May;
+}
+
 /** Passes bytes on. */
-export class Front implements AsyncDisposable {
+export class Way implements AsyncDisposable {
   readonly #listener: Deno.Listener;
   readonly #connect: () => Promise<Deno.Conn>;
-  readonly #hooks: FrontHooks;
+  readonly #gate: () => Gate;
   readonly #open = new Set<Deno.Conn>();
   readonly #serving: Promise<void>;
 
@@ -25,25 +36,13 @@ export class Front implements AsyncDisposable {
    *
    * @param listener Where.
    * @param connect Connects to the server.
-   * @param hooks What happens on the way.
+   * @param gate What is asked about a new connection.
    */
-  constructor(
-    listener: Deno.Listener,
-    connect: () => Promise<Deno.Conn>,
-    hooks: FrontHooks = {},
-  ) {
+  constructor(listener: Deno.Listener, connect: () => Promise<Deno.Conn>, gate: () => Gate) {
     this.#listener = listener;
     this.#connect = connect;
-    this.#hooks = hooks;
+    this.#gate = gate;
     this.#serving = this.#serve();
-  }
-
-  /** A way over a free port of this machine to another. */
-  static to(port: () => number): Front {
-    return new Front(
-      Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-      () => Deno.connect({ hostname: "127.0.0.1", port: port() }),
-    );
   }
 
   /** Its port. */
@@ -70,27 +69,14 @@ export class Front implements AsyncDisposable {
     const to = await this.#connect().catch(() => undefined);
     if (to) {
       this.#open.add(to);
-      let call: string | undefined;
-      const asks = async (chunk: Uint8Array): Promise<boolean> => {
-        const line = new TextDecoder().decode(chunk.subarray(0, 512));
-        const [, found] = /^([A-Z]+ \S+) HTTP\//.exec(line) ?? [];
-        if (found === undefined) return true;
-        call = found;
-        await this.#hooks.asks?.(found);
-        return true;
-      };
-      const answers = async (): Promise<boolean> => {
-        const answered = call;
-        call = undefined;
-        return answered === undefined || await this.#hooks.answers?.(answered) !== false;
-      };
+      const { asks, answers } = this.#gate();
       await Promise.all([this.#pass(from, to, asks), this.#pass(to, from, answers)]);
       this.#close(to);
     }
     this.#close(from);
   }
 
-  async #pass(from: Deno.Conn, to: Deno.Conn, may: (chunk: Uint8Array) => Promise<boolean>): Promise<void> {
+  async #pass(from: Deno.Conn, to: Deno.Conn, may: May): Promise<void> {
     const buffer = new Uint8Array(16_384);
     try {
       for (;;) {
@@ -115,4 +101,46 @@ export class Front implements AsyncDisposable {
     this.cut();
     await this.#serving;
   }
+}
+
+/** Passes calls of HTTP on. */
+export class Front extends Way {
+  /**
+   * Listens.
+   *
+   * @param listener Where.
+   * @param connect Connects to the server.
+   * @param hooks What happens on the way.
+   */
+  constructor(listener: Deno.Listener, connect: () => Promise<Deno.Conn>, hooks: FrontHooks = {}) {
+    super(listener, connect, () => gateOf(hooks));
+  }
+
+  /** A way over a free port of this machine to another. */
+  static to(port: () => number): Front {
+    return new Front(
+      Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+      () => Deno.connect({ hostname: "127.0.0.1", port: port() }),
+    );
+  }
+}
+
+/** Sees the calls of one connection. */
+function gateOf(hooks: FrontHooks): Gate {
+  let call: string | undefined;
+  return {
+    async asks(chunk) {
+      const line = new TextDecoder().decode(chunk.subarray(0, 512));
+      const [, found] = /^([A-Z]+ \S+) HTTP\//.exec(line) ?? [];
+      if (found === undefined) return true;
+      call = found;
+      await hooks.asks?.(found);
+      return true;
+    },
+    async answers() {
+      const answered = call;
+      call = undefined;
+      return answered === undefined || await hooks.answers?.(answered) !== false;
+    },
+  };
 }
