@@ -20,15 +20,21 @@ export class Changes {
   readonly #clock: Clock;
   readonly #at = new Map<Key, number>();
   #all = -Infinity;
+  #now = -Infinity;
 
   /** @param clock By which clock. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
+  /** What time it is. It does not go back, whatever the clock does: a change is later than all that was asked for before. */
+  now(): number {
+    return this.#now = Math.max(this.#now, this.#clock.now());
+  }
+
   /** Notes that a key, or any, is changed now. */
   note(key?: Key): void {
-    const now = this.#clock.now();
+    const now = this.now();
     if (key !== undefined) this.#at.set(key, now);
     if (key !== undefined && this.#at.size <= MANY) return;
     this.#all = now;

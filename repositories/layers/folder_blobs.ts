@@ -37,10 +37,19 @@ export function blobsInFolder(
       const stream = await inner.read(key, options);
       const filling = stream && await reads.begin(key, before);
       if (!filling) return stream;
+      // Whoever aborts it may neither read on nor cancel it.
+      const left = (): Promise<void> => {
+        options?.signal?.removeEventListener("abort", left);
+        return filling.abandon();
+      };
+      options?.signal?.addEventListener("abort", left);
       return followed(stream, {
         chunk: (bytes) => filling.add(bytes),
-        end: async () => void await reads.keep(key, filling, before),
-        left: () => filling.abandon(),
+        async end() {
+          await reads.keep(key, filling, before);
+          await left();
+        },
+        left,
       });
     },
     async readBytes(key, options) {

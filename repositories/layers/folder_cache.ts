@@ -301,6 +301,8 @@ export class Filling {
     try {
       await call();
     } catch (error) {
+      // Given up meanwhile, with its file.
+      if (this.#over) return;
       this.#cache.trouble(error);
       await this.abandon();
     }

@@ -61,7 +61,7 @@ export class FolderReads {
 
   /** Looks at a value that is about to be read, to be kept. */
   async look(key: Key, options: OperationOptions | undefined): Promise<Before> {
-    const asked = this.#cache.limits.clock.now();
+    const asked = this.#changes.now();
     if (!this.#cache.writable) return { asked, version: undefined, fits: false };
     const info = await this.#info(key, options?.signal);
     const fits = !(info?.size !== undefined && info.size > this.#cache.limits.maxSize);

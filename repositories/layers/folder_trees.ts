@@ -81,10 +81,12 @@ class KeptTrees {
     const as = (error: unknown): unknown => error;
     const again = async (path: string): Promise<ReadableStream<Bytes>> => {
       const other = await this.#reads.any(key, signal);
-      for await (const member of other ? await this.unpack(key, other, options) : []) {
+      // It may have had to leave the cache meanwhile.
+      const entries = other ? await this.unpack(key, other, options) : await this.inner.entries(key, options);
+      for await (const member of entries ?? []) {
         if (member.kind === "file" && member.path === path) return await member.open();
       }
-      throw new Error(`${JSON.stringify(path)} of "${key}" is no longer in the cache; read the tree again`);
+      throw new Error(`${JSON.stringify(path)} of "${key}" is no longer there; read the tree again`);
     };
     return new TarEntries(await expand(entry.stream({ signal }), signal, as), as, again, signal);
   }
@@ -99,11 +101,10 @@ class KeptTrees {
       if (!entries) return undefined;
       await writeTar(entries, signal, (archive) => pour(archive, filling, signal));
       if (await this.#reads.keep(key, filling, before)) return await this.#reads.any(key, signal);
-    } catch (error) {
+    } catch {
       signal?.throwIfAborted();
-      // Given up because it is too large or cannot be kept: read beneath. Any other error is one of the tree.
-      if (!filling.over) throw error;
-      this.#large.set(key, before.asked);
+      // Read beneath: it is too large or cannot be kept, or something is wrong with it, which is told to whoever comes to that part.
+      if (filling.over) this.#large.set(key, before.asked);
       if (this.#large.size > MANY) this.#large.clear();
     } finally {
       await filling.abandon();

@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { type Bytes, decodeText, encodeText, readAll } from "../../../core/bytes.ts";
 import { isDatataskError } from "../../../core/errors.ts";
-import type { BlobDriver, FilesystemDriver, MetadataDriver } from "../../../repositories/driver.ts";
+import type {
+  BlobDriver,
+  FilesystemDriver,
+  MetadataDriver,
+  OperationOptions,
+} from "../../../repositories/driver.ts";
 import { fileDriver } from "../../../repositories/files.ts";
 import { cached, type CachedFolderOptions } from "../../../repositories/layers/cached.ts";
 import { packed } from "../../../repositories/layers/packed.ts";
@@ -11,6 +16,7 @@ import { memoryFilesystemDriver } from "../../../repositories/memory_tree.ts";
 import { type FaultKind, faultyFiles } from "../../../testing/faulty_files.ts";
 import { describeTree, directory, file, link, readMember, tree } from "../../../testing/trees.ts";
 import { inFolder } from "../../kit/folder.ts";
+import { until } from "../../kit/waiting.ts";
 import { handClock } from "./hand_clock.ts";
 
 /** A driver that notes which methods are called, of those that ask for one value. */
@@ -139,7 +145,27 @@ Deno.test("cached() in a folder keeps nothing of a blob whose reader leaves, or 
       while (!(await stopped.read()).done);
     }, trouble);
     assert.deepEqual(await kept(folder), []);
+    const alone = new AbortController();
+    const unread = (await blobs.read("a", { signal: alone.signal }))!;
+    assert.equal((await kept(folder)).length, 1);
+    alone.abort(trouble);
+    await until("the cache has nothing", async () => (await kept(folder)).length === 0);
+    await unread.cancel().catch(() => {});
     await blobs.delete("a");
+  }));
+
+Deno.test("cached() in a folder keeps nothing that was changed while it was read, also when the clock is set back", () =>
+  inFolder(async (folder) => {
+    const clock = handClock();
+    const inner = memoryBlobDriver();
+    const { driver: blobs } = await over(inner, folder, { maxAge: "1m", clock });
+    await put(inner, "a", "old");
+    const slow = (await blobs.read("a"))!;
+    clock.turn(-5_000);
+    await put(blobs, "a", "new");
+    assert.equal(decodeText(await readAll(slow)), "old");
+    clock.turn(6_000);
+    assert.equal(await stream(blobs, "a"), "new");
   }));
 
 Deno.test("cached() in a folder takes no damaged file, and none of another key, for a value", () =>
@@ -415,6 +441,38 @@ Deno.test("cached() lets a tree that is too large pass, and asks for it once onl
     assert.equal((await kept(folder)).length, 1);
   }));
 
+Deno.test("cached() gives files of a tree with another one that cannot be read, and of one that left the cache", () =>
+  inFolder(async (folder) => {
+    const trouble = new Error("the block is bad");
+    const inner = memoryFilesystemDriver();
+    await inner.write("one", tree([file("bad", "0"), file("good", "1")]));
+    let broken = true;
+    const { driver: trees, invalidate } = await over({
+      ...inner,
+      open: undefined,
+      async entries(key: string, options?: OperationOptions) {
+        const entries = await inner.entries(key, options);
+        return (async function* () {
+          for await (const entry of entries!) {
+            const bad = broken && entry.kind === "file" && entry.path === "bad";
+            yield bad ? { ...entry, open: () => Promise.reject(trouble) } : entry;
+          }
+        })();
+      },
+    } as unknown as FilesystemDriver, folder);
+    assert.equal(await readMember(trees, "one", "good"), "1");
+    await assert.rejects(readMember(trees, "one", "bad"), trouble);
+    assert.deepEqual(await kept(folder), []);
+    broken = false;
+    invalidate();
+    const entries = await Array.fromAsync((await trees.entries("one"))!);
+    assert.equal((await kept(folder)).length, 1);
+    for (const name of await kept(folder)) await Deno.remove(`${folder}/${name}`);
+    const first = entries.find(({ path }) => path === "bad");
+    assert(first?.kind === "file");
+    assert.equal(decodeText(await readAll(await first.open())), "0");
+  }));
+
 Deno.test("cached() passes on what is wrong with a tree, and keeps nothing of it", () =>
   inFolder(async (folder) => {
     const trouble = new Error("the line is dead");
@@ -427,7 +485,7 @@ Deno.test("cached() passes on what is wrong with a tree, and keeps nothing of it
           throw trouble;
         })()),
     } as FilesystemDriver, folder);
-    await assert.rejects(async () => await trees.entries("one"), trouble);
+    await assert.rejects(async () => await Array.fromAsync((await trees.entries("one"))!), trouble);
     const called = AbortSignal.abort(trouble);
     await assert.rejects(async () => await trees.entries("one", { signal: called }), trouble);
     assert.deepEqual(await kept(folder), []);
