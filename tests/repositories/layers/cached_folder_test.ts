@@ -444,27 +444,33 @@ Deno.test("cached() lets a tree that is too large pass, and asks for it once onl
 Deno.test("cached() gives files of a tree with another one that cannot be read, and of one that left the cache", () =>
   inFolder(async (folder) => {
     const trouble = new Error("the block is bad");
+    const clock = handClock();
     const inner = memoryFilesystemDriver();
     await inner.write("one", tree([file("bad", "0"), file("good", "1")]));
     let broken = true;
-    const { driver: trees, invalidate } = await over({
-      ...inner,
-      open: undefined,
-      async entries(key: string, options?: OperationOptions) {
-        const entries = await inner.entries(key, options);
-        return (async function* () {
-          for await (const entry of entries!) {
-            const bad = broken && entry.kind === "file" && entry.path === "bad";
-            yield bad ? { ...entry, open: () => Promise.reject(trouble) } : entry;
-          }
-        })();
-      },
-    } as unknown as FilesystemDriver, folder);
+    const { driver: trees, invalidate } = await over(
+      {
+        ...inner,
+        open: undefined,
+        async entries(key: string, options?: OperationOptions) {
+          const entries = await inner.entries(key, options);
+          return (async function* () {
+            for await (const entry of entries!) {
+              const bad = broken && entry.kind === "file" && entry.path === "bad";
+              yield bad ? { ...entry, open: () => Promise.reject(trouble) } : entry;
+            }
+          })();
+        },
+      } as unknown as FilesystemDriver,
+      folder,
+      { clock },
+    );
     assert.equal(await readMember(trees, "one", "good"), "1");
     await assert.rejects(readMember(trees, "one", "bad"), trouble);
     assert.deepEqual(await kept(folder), []);
     broken = false;
     invalidate();
+    clock.turn(1);
     const entries = await Array.fromAsync((await trees.entries("one"))!);
     assert.equal((await kept(folder)).length, 1);
     for (const name of await kept(folder)) await Deno.remove(`${folder}/${name}`);
