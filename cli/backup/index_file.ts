@@ -51,6 +51,9 @@ function parse(text: string): { format?: string; version?: number; stores?: unkn
  * @param stores The stores; those that are known by their folder are replaced.
  */
 export async function writeIndex(dir: string, stores: readonly IndexedStore[]): Promise<void> {
+  // Another backup of other stores into the same folder may do so, too.
+  using turn = await Deno.open(`${dir}/.backup.lock`, { write: true, create: true });
+  await turn.lock(true);
   const known = new Map((await readIndex(dir) ?? []).map((store) => [store.folder, store]));
   for (const { folder, kind, names } of stores) known.set(folder, { folder, kind, names });
   const index = { format: FORMAT, version: 1, stores: [...known.values()] };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Archive } from "../../cli/backup/archive.ts";
 import { decodeDocument, encodeDocument } from "../../cli/backup/document.ts";
+import { readIndex, writeIndex } from "../../cli/backup/index_file.ts";
 import { MemoryBlobRepository } from "../../repositories/memory.ts";
 import { FileRepository } from "../../repositories/files.ts";
 import { functionTask } from "../../tasks/function.ts";
@@ -205,4 +206,15 @@ Deno.test("backup goes on after a line that was cut short, and restore proves al
     const { code, err, books } = await restored();
     assert.deepEqual([code, books], [1, []]);
     assert.ok(err.endsWith(damaged), err);
+  }));
+
+Deno.test("backups of several stores into one folder at once are all in its index", () =>
+  inFolder(async (dir) => {
+    const stores = Array.from(
+      { length: 20 },
+      (_, n) => ({ folder: `t.s${n}`, kind: "blob" as const, names: [] }),
+    );
+    await Promise.all(stores.map((store) => writeIndex(dir, [store])));
+    const folders = (await readIndex(dir))!.map(({ folder }) => folder);
+    assert.deepEqual(folders.sort(), stores.map(({ folder }) => folder).sort());
   }));
