@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DefinitionError } from "../core/errors.ts";
+import { causes, DefinitionError, describeError } from "../core/errors.ts";
 import { type Command, isCommand } from "./main.ts";
 import { onInterrupt } from "./interrupt.ts";
 import { COMMON_FLAGS, type Context, dashed, type FlagSpec, type FlagSpecs } from "./spec.ts";
@@ -149,6 +149,10 @@ export async function runOwn(
     return interrupts.code ?? exitCode(command, code);
   } catch (error) {
     if (interrupts.code === undefined) throw error;
+    // What follows from being stopped need not be told; what else went wrong then must.
+    if (!causes(error).some((cause) => (cause as Error | null)?.name === "AbortError")) {
+      io.err(`datatask: ${describeError(error)}\n`);
+    }
     return interrupts.code;
   }
 }

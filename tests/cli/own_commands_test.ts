@@ -241,30 +241,38 @@ Deno.test("a module that does not load keeps nobody from help, nor from a sugges
   });
 });
 
-Deno.test("Ctrl-C aborts the signal of a command, and the exit code says so", async () => {
-  const wait = `export const commands = [
+for (
+  const [ending, told, error] of [
+    ["print('left in order')", "left in order\n", ""],
+    ["throw new Error('the draft could not be saved')", "", "datatask: the draft could not be saved\n"],
+    ["signal.throwIfAborted()", "", ""],
+  ] as const
+) {
+  Deno.test(`Ctrl-C aborts the signal of a command, and the exit code says so: ${ending}`, async () => {
+    const wait = `export const commands = [
   command("wait", { brief: "Wait" }, async ({ signal, print }) => {
     print("waiting");
     const timer = setInterval(() => {}, 1000);
     await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     clearInterval(timer);
-    print("left in order");
+    ${ending};
   }),
 ];
 `;
-  await inFolder(wait, async (dir) => {
-    const child = deno(dir, "-A", CLI, "wait").spawn();
-    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    let out = "";
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      if (out === "") child.kill("SIGINT");
-      out += part.value;
-    }
-    const err = await new Response(child.stderr).text();
-    assert.deepEqual([(await child.status).code, out, err], [
-      130,
-      "waiting\nleft in order\n",
-      "Stopping wait. Ctrl-C again to leave at once.\n",
-    ]);
+    await inFolder(wait, async (dir) => {
+      const child = deno(dir, "-A", CLI, "wait").spawn();
+      const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      let out = "";
+      for (let part = await reader.read(); !part.done; part = await reader.read()) {
+        if (out === "") child.kill("SIGINT");
+        out += part.value;
+      }
+      const err = await new Response(child.stderr).text();
+      assert.deepEqual([(await child.status).code, out, err], [
+        130,
+        `waiting\n${told}`,
+        `Stopping wait. Ctrl-C again to leave at once.\n${error}`,
+      ]);
+    });
   });
-});
+}
