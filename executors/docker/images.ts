@@ -6,6 +6,7 @@
 import { unless } from "../../core/clock.ts";
 import { ExecutorError } from "../../core/errors.ts";
 import { findLogin, registryOf } from "./credentials.ts";
+import { pullFault } from "../pull_fault.ts";
 import { type Engine, EngineFault } from "./engine.ts";
 
 /** Pulls images: each once at a time, however many runs want it. */
@@ -79,8 +80,8 @@ function check(line: string): void {
 function unpullable(image: string, action: string, error: EngineFault): ExecutorError {
   const said = error.message;
   const registry = registryOf(image);
-  const denied = /denied|unauthorized|authentication|authorization|no basic auth|forbidden/i.test(said);
-  const missing = /not found|manifest unknown|does not exist|name unknown/i.test(said);
+  const fault = pullFault(image, said);
+  const [denied, missing] = [fault === "denied", fault === "missing"];
   // An engine that takes a registry for an insecure one asks again without TLS, and tells how that went.
   const hidden = /HTTP request (was sent )?to (an )?HTTPS/i.test(said);
   const todo = hidden

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pullFault } from "../pull_fault.ts";
 
 /** Why an image is not there. */
 export interface ImageFault {
@@ -38,26 +39,23 @@ export function imageFault(image: string, reason: string, message = ""): ImageFa
       passing: false,
     };
   }
-  // First: who may not see an image is told, too, that it may not exist.
-  if (/denied|unauthorized|authentication|authorization|forbidden|no basic auth|401|403/i.test(said)) {
-    return {
-      reason:
-        `the image ${image} may not be pulled (${said}); check the name, or give the executor imagePullSecrets`,
-      passing: false,
-    };
-  }
-  if (/not found|manifest unknown|does not exist|name unknown|repository name not known/i.test(said)) {
-    // A name that leads to no host is "not found" in another sense.
-    if (!/no such host|lookup|dial/i.test(said)) {
+  switch (pullFault(image, said)) {
+    case "denied":
+      return {
+        reason:
+          `the image ${image} may not be pulled (${said}); check the name, or give the executor imagePullSecrets`,
+        passing: false,
+      };
+    case "missing":
       return {
         reason: `the image ${image} does not exist (${said}); check its name and tag`,
         passing: false,
       };
-    }
+    case "unreachable":
+      return {
+        reason:
+          `the image ${image} cannot be pulled (${said}); see that its registry can be reached from the nodes`,
+        passing: true,
+      };
   }
-  return {
-    reason:
-      `the image ${image} cannot be pulled (${said}); see that its registry can be reached from the nodes`,
-    passing: true,
-  };
 }
