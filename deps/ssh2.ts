@@ -78,3 +78,19 @@ export interface Client {
 export const Client: new () => Client = ssh2.Client;
 /** Reads a key; an error when it cannot be read. */
 export const parseKey: (text: string, passphrase?: string) => unknown = ssh2.utils.parseKey;
+
+/**
+ * Lets go of what a connection holds that ended in the middle of a packet: the client forgets the decipher which waits for the rest.
+ *
+ * @param client A connection that is over.
+ */
+export function releaseDecipher(client: Client): void {
+  const { _protocol } = client as unknown as {
+    readonly _protocol?: { readonly _decipher?: { readonly _decipherInstance?: { final(): void } | null } };
+  };
+  try {
+    _protocol?._decipher?._decipherInstance?.final();
+  } catch {
+    // It misses the rest, or was done already: either way it is closed now.
+  }
+}

@@ -5,7 +5,13 @@
  */
 import type { Duplex } from "node:stream";
 import { ExecutorError } from "../../core/errors.ts";
-import { Client, type ConnectConfig, parseKey, type ServerHostKeyAlgorithm } from "../../deps/ssh2.ts";
+import {
+  Client,
+  type ConnectConfig,
+  parseKey,
+  releaseDecipher,
+  type ServerHostKeyAlgorithm,
+} from "../../deps/ssh2.ts";
 import { connectError } from "./fault.ts";
 import { fingerprint, keyType, KnownHost, knownName } from "./known_hosts.ts";
 import { addressText, type SshAddress } from "./options.ts";
@@ -24,6 +30,7 @@ export class Connection {
     this.closed = new Promise((resolve) => {
       client.once("close", () => {
         this.#over = true;
+        releaseDecipher(client);
         resolve();
       });
     });

@@ -5,6 +5,7 @@ import type { SshExecutorOptions } from "../../../executors/ssh/mod.ts";
 import { MemoryMetadataRepository } from "../../../repositories/memory.ts";
 import { processTask } from "../../../tasks/process.ts";
 import type { WaitingRun } from "../../../tasks/runner.ts";
+import { CuttingProxy } from "../../kit/cutting_proxy.ts";
 import { OwnServer } from "./own_server.ts";
 import { address, Place, program, sshTest } from "./server.ts";
 import { refuses } from "../../kit/refuses.ts";
@@ -339,3 +340,24 @@ sshTest("sshExecutor() leaves nothing on the host once it is closed", async (sta
   assert.deepEqual(place.leftovers(), []);
   assert.deepEqual([...Deno.readDirSync(place.root)], []);
 });
+
+sshTest(
+  "sshExecutor() holds nothing of connections that were cut in the middle of a packet",
+  async (stack) => {
+    const server = await OwnServer.start(stack);
+    const place = new Place(stack);
+    // Each is cut in the middle of a long answer: the first bytes of a packet have come, and the rest never will.
+    const budgets = Array.from({ length: 12 }, (_, n) => 60_000 + n * 7_001);
+    const proxy = stack.use(new CuttingProxy(() => server.port, budgets));
+    const executor = await place.opened(stack, server.at(proxy.port));
+    await executor.start(attempt, work("head -c 1000000 /dev/zero"), { quota: {} });
+    assert.equal((await executor.wait(attempt)).state, "finished");
+    await until("all connections are cut that will be", async () => {
+      await read(executor).catch(() => {});
+      return !proxy.more;
+    });
+    assert.equal((await read(executor)).length, 1_000_000);
+    await executor.forget(attempt);
+  },
+  program === "",
+);
