@@ -10,21 +10,7 @@
 import { RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 import { Binary, BSON, type Document } from "../../deps/mongodb.ts";
-
-/** The field of a document that is not the value's. */
-export const FIELD = "_datatask";
-
-/** What is kept beside a value. */
-export interface Stamp {
-  /** Another one for each write. */
-  readonly version: string;
-  /** When it was written. */
-  readonly modified: Date;
-  /** How the value lies in the document, when not as its fields. */
-  readonly form?: "value" | "bson" | undefined;
-  /** The value holds what the client reads as something else: bytes, large integers. */
-  readonly rich?: true | undefined;
-}
+import { FIELD, newStamp, stampOf } from "./stamp.ts";
 
 /** The largest document that servers take, in bytes. */
 const LARGEST = 16 * 2 ** 20;
@@ -71,16 +57,10 @@ export function toDocument(
       : isRecord(value) && !("_id" in value) && !Object.hasOwn(value, FIELD)
       ? undefined
       : "value";
-    const stamp: Stamp = {
-      version: newVersion(),
-      modified: new Date(),
-      ...(form && { form }),
-      ...(findings.rich && { rich: true as const }),
-    };
     const fields = form === undefined
       ? value as Document
       : { value: form === "bson" ? packed(value) : value };
-    const document = { ...fields, _id: key, [FIELD]: stamp };
+    const document = { ...fields, _id: key, [FIELD]: newStamp(form, findings.rich) };
     if (findings.bytes > LARGEST) checkSize(document);
     return document;
   } catch (error) {
@@ -93,12 +73,6 @@ export function toDocument(
   }
 }
 
-/** 80 random bits: none is made twice, and every read pays for each character. */
-function newVersion(): string {
-  const id = crypto.randomUUID();
-  return id.slice(0, 8) + id.slice(24);
-}
-
 /**
  * The value of a document, also of one that another program has written.
  *
@@ -106,7 +80,9 @@ function newVersion(): string {
  * @returns The value.
  */
 export function fromDocument(document: Document): unknown {
-  const { [FIELD]: stamp, _id, ...fields } = document as Document & { readonly [FIELD]?: Stamp };
+  const stamp = stampOf(document);
+  const { [FIELD]: text, _id, ...fields } = document;
+  if (!stamp && text !== undefined) fields[FIELD] = text;
   if (stamp?.form === "bson") {
     const bytes = (fields.value as Binary).buffer;
     const { v } = BSON.deserialize(bytes, { useBigInt64: true, promoteBuffers: false });
@@ -114,17 +90,6 @@ export function fromDocument(document: Document): unknown {
   }
   const value = stamp?.form === "value" ? fields.value : fields;
   return stamp && !stamp.rich ? value : revived(value, stamp === undefined);
-}
-
-/**
- * Whether documents of a stamp's field are of this package.
- *
- * @param document A document, or the part of it with the stamp.
- * @returns Its stamp, or nothing when another program has written it.
- */
-export function stampOf(document: Document): Stamp | undefined {
-  const stamp = document[FIELD] as Stamp | undefined;
-  return typeof stamp?.version === "string" ? stamp : undefined;
 }
 
 function packed(value: unknown): Binary {

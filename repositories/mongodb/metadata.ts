@@ -8,10 +8,11 @@ import type { Key } from "../../core/key.ts";
 import type { MetadataDriver, OperationOptions, WriteOptions } from "../driver.ts";
 import { memoised } from "../memory_store.ts";
 import { MetadataRepository } from "../metadata.ts";
-import { FIELD, fromDocument, stampOf, toDocument } from "./document.ts";
+import { fromDocument, toDocument } from "./document.ts";
 import { classifyMongo, DUPLICATE } from "./errors.ts";
 import { listKeys, prepareCollections } from "./keys.ts";
 import { type Entry, type MongoOptions, MongoPlace, type MongoSource, SUPPORTS } from "./place.ts";
+import { FIELD, stampOf } from "./stamp.ts";
 import { watchCollection } from "./watch.ts";
 
 /** How many documents are asked for, or written, in one request. */
@@ -23,12 +24,10 @@ const ABREAST = 4;
 /** How often a write is tried that collides with another of the same new key. */
 const TRIES = 5;
 
-const VERSION = `${FIELD}.version`;
-
 /**
  * A store of documents in a collection: the value of `moby-dick` is the document with that `_id`.
  *
- * The fields of a value are the fields of its document, beside one named `_datatask` with its version and time. A value that is no object, or that
+ * The fields of a value are the fields of its document, beside one named `_datatask` with its version. A value that is no object, or that
  * has names which a document cannot have, lies under the field `value`. Documents that other programs have put there can be read; a value
  * that could not be given back as it is, or has more than 16 MiB, is refused with code `invalid-value`.
  *
@@ -63,7 +62,7 @@ export function mongoMetadataDriver<T = unknown>(
         const found = await one(key, { [FIELD]: 1 });
         if (!found) return undefined;
         const stamp = stampOf(found);
-        return { version: stamp?.version, modified: stamp?.modified.getTime() };
+        return { version: stamp?.version, modified: stamp?.modified };
       }),
     async prepare(opts) {
       await prepareCollections(place, [""], opts);
@@ -126,7 +125,7 @@ async function write(
   options: WriteOptions | undefined,
 ): Promise<void> {
   const { ifAbsent, ifVersion } = options ?? {};
-  const mine = (document[FIELD] as { readonly version: string }).version;
+  const mine = document[FIELD] as string;
   const collection = place.collection();
   const current = async (): Promise<string | null | undefined> => {
     const found = await collection.findOne({ _id: key }, { projection: { [FIELD]: 1 } });
@@ -141,7 +140,7 @@ async function write(
         if (!again || await current() !== mine) throw taken(place.name, key);
       }
     } else if (ifVersion !== undefined) {
-      const { matchedCount } = await collection.replaceOne({ _id: key, [VERSION]: ifVersion }, document);
+      const { matchedCount } = await collection.replaceOne({ _id: key, [FIELD]: ifVersion }, document);
       if (matchedCount === 0 && !(again && await current() === mine)) throw outdated(place.name, key);
     } else await upsert(() => collection.replaceOne({ _id: key }, document, { upsert: true }));
   });

@@ -6,8 +6,8 @@
 import { isKey } from "../../core/key.ts";
 import type { Collection } from "../../deps/mongodb.ts";
 import type { Change } from "../driver.ts";
-import { FIELD, stampOf } from "./document.ts";
 import type { Entry } from "./place.ts";
+import { FIELD } from "./stamp.ts";
 
 /** Codes of a server without change streams: not of a set, not supported, not known. */
 const NO_STREAMS: ReadonlySet<unknown> = new Set([40573, 115, 59, 303, 40324, 136]);
@@ -133,12 +133,12 @@ async function versions(
   field: string,
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  const projection = { [field === FIELD ? `${FIELD}.version` : field]: 1 };
+  const projection = { [field]: 1 };
   for await (
     const document of collection.find({}, { projection, batchSize: 10_000, ...(signal && { signal }) })
   ) {
     if (typeof document._id !== "string" || !isKey(document._id)) continue;
-    found.set(document._id, field === FIELD ? stampOf(document)?.version ?? "" : String(document[field]));
+    found.set(document._id, String(document[field]));
   }
   return found;
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type ErrorCode, isDatataskError } from "../../../core/errors.ts";
 import { BSON, Long, MongoClient, ObjectId } from "../../../deps/mongodb.ts";
 import { mongoClient, MongoMetadataRepository } from "../../../repositories/mongodb/mod.ts";
+import { newStamp, stampOf } from "../../../repositories/mongodb/stamp.ts";
 import { changeOf } from "../../../repositories/mongodb/watch.ts";
 import { Session } from "../../../session/session.ts";
 import { listKeys } from "../../../testing/suite.ts";
@@ -28,7 +29,7 @@ test("MongoMetadataRepository keeps what documents cannot hold, in the form that
     ["number", 42, "value"],
     ["list", [1, [2, { a: [] }]], "value"],
     ["id", { _id: "other", a: 1 }, "value"],
-    ["field", { _datatask: { version: "forged" }, a: 1 }, "value"],
+    ["field", { _datatask: "mi7wd2k1.0123456789abcdef", a: 1 }, "value"],
     ["dot", { "a.b": 1 }, "bson"],
     ["dollar", { deep: [{ $set: { x: 1 } }] }, "bson"],
     ["reference", { $ref: "books", $id: "moby", more: 1 }, "bson"],
@@ -51,7 +52,7 @@ test("MongoMetadataRepository keeps what documents cannot hold, in the form that
   for (const [key, value, form] of forms) {
     await values.set(key, value);
     const stored = await raw.findOne({ _id: key as never });
-    assert.equal(stored!._datatask.form, form, key);
+    assert.equal(stampOf(stored!)!.form, form, key);
     assert.deepEqual(await values.get(key), value, key);
   }
   const many = await values.getMany(forms.map(([key]) => key));
@@ -100,7 +101,7 @@ test("MongoMetadataRepository refuses what it could not give back, and says wher
   const size = 16 * 2 ** 20 -
     BSON.calculateObjectSize({
       _id: "one",
-      _datatask: { version: crypto.randomUUID(), modified: new Date() },
+      _datatask: newStamp(undefined, false),
       text: "",
     });
   await values.set("one", { text: "x".repeat(size - 20) });
@@ -119,7 +120,10 @@ test("MongoMetadataRepository reads what other programs have written", async (st
       value: 1,
     },
     { _id: id, n: 1 },
+    { _id: "marked" as never, _datatask: { theirs: Long.fromNumber(7) } },
   ]);
+  assert.deepEqual(await values.get("marked"), { _datatask: { theirs: 7 } });
+  await raw.deleteOne({ _id: "marked" as never });
   assert.deepEqual(await values.get("theirs"), { n: 2 ** 40, huge: 2n ** 63n - 1n, list: [7], value: 1 });
   const skipped: string[] = [];
   assert.deepEqual(await Array.fromAsync(values.keys({ onSkipped: (_, names) => skipped.push(...names) })), [
