@@ -15,12 +15,15 @@ export interface Listed {
   readonly commands: readonly Command[];
   /** Why there are not more, where somebody has named the module. */
   readonly error?: unknown;
+  /** What the module exports as commands without being any, where somebody has named it. */
+  readonly unrelated?: string | undefined;
 }
 
 /** The commands that a pipeline brings along. The module is loaded when something turns on it, and not before. */
 export class Bringing {
   readonly #named: string | undefined;
   #known: readonly Command[] | undefined;
+  #unrelated: string | undefined;
 
   private constructor(known: readonly Command[] | undefined, named: string | undefined) {
     this.#known = known;
@@ -43,6 +46,11 @@ export class Bringing {
   /** Those that are known by now. */
   get known(): readonly Command[] {
     return this.#known ?? [];
+  }
+
+  /** What the module exports as commands without being any, as a clause; nothing as long as that is not known. */
+  get unrelated(): string | undefined {
+    return this.#unrelated;
   }
 
   /**
@@ -82,21 +90,25 @@ export class Bringing {
     if (this.#known) return { commands: this.#known };
     if (this.#named === undefined && !mayRead()) return { commands: [] };
     try {
-      return { commands: await this.all() };
+      const commands = await this.all();
+      return { commands, unrelated: this.#named === undefined ? undefined : this.#unrelated };
     } catch (error) {
       return this.#named === undefined ? { commands: [] } : { commands: [], error };
     }
   }
 
   async #load(named = this.#named): Promise<readonly Command[]> {
-    const { findPipeline, importModule } = await import("./load.ts");
+    const { findPipeline, importModule, nameOf } = await import("./load.ts");
     const found = await findPipeline(named).catch((error: UsageError) => {
       if (named !== undefined || !isDatataskError(error, "usage")) throw error;
     });
     if (!found) return [];
     const { commands } = await importModule(found);
-    const { checkedCommands } = await import("./own_commands.ts");
-    return checkedCommands(commands);
+    const { checkedCommands, holdsCommands } = await import("./own_commands.ts");
+    // The word is not ours alone: a module may export anything else under it.
+    if (commands === undefined || holdsCommands(commands)) return checkedCommands(commands);
+    this.#unrelated = `what ${nameOf(found)} exports as "commands" is no list of them`;
+    return [];
   }
 }
 
@@ -109,7 +121,7 @@ function namedIn(words: readonly string[]): string | undefined {
   for (const [at, word] of words.entries()) {
     if (word === "--") return undefined;
     if (word === "-p" || word === "--pipeline") return words[at + 1];
-    const written = /^(?:-p|--pipeline)=(.+)$/.exec(word);
+    const written = /^(?:-p=?|--pipeline=)(.*)$/s.exec(word);
     if (written) return written[1];
   }
   return undefined;

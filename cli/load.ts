@@ -138,7 +138,13 @@ export async function importModule(found: Found): Promise<Readonly<Record<string
   }
 }
 
-function nameOf({ address, name }: Found): string {
+/**
+ * What messages call a module.
+ *
+ * @param found The module.
+ * @returns Its path, as short as it can be, or its address.
+ */
+export function nameOf({ address, name }: Found): string {
   return address.startsWith("file:") ? shortAddress(address, currentFolder()) : name;
 }
 

@@ -42,6 +42,17 @@ export function checkedCommands(brought: unknown): readonly Command[] {
   return brought;
 }
 
+/**
+ * Tells whether a value holds commands, right or wrong ones.
+ *
+ * @param value Anything.
+ * @returns Whether it does. An empty list does.
+ */
+export function holdsCommands(value: unknown): boolean {
+  if (isCommand(value)) return true;
+  return Array.isArray(value) && (value.length === 0 || value.some(isCommand));
+}
+
 function commandFaults({ name, args, flags }: Command): string[] {
   const faults: string[] = [];
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {

@@ -95,7 +95,10 @@ function unknownCommand(name: string, program: string, brought: Bringing): Usage
   const known = [...COMMANDS.values(), ...brought.known].filter((spec) => !spec.hidden);
   return new UsageError(
     `There is no command "${name}"${
-      didYouMean(name, known.map((spec) => spec.name)) || `; see all commands with "${program} --help"`
+      didYouMean(name, known.map((spec) => spec.name)) ||
+      (brought.unrelated
+        ? `, and ${brought.unrelated}; make it by command("${name}", { ... }, body)`
+        : `; see all commands with "${program} --help"`)
     }`,
   );
 }
@@ -124,6 +127,10 @@ async function printHelp(
   else io.err(mainPage({ ...page, style: styles(false) }, own.commands));
   // What it cannot list is said, and help is given all the same.
   if (own.error !== undefined) throw own.error;
+  if (own.unrelated) {
+    const head = styles(io.terminal.err && io.color).dim("datatask:");
+    io.err(`${head} It lists no commands of the pipeline, for ${own.unrelated}\n`);
+  }
   return wanted ? EXIT.ok : EXIT.usage;
 }
 
@@ -143,7 +150,7 @@ async function perform(
 ): Promise<number> {
   const { flags, args } = spec.name === "complete"
     ? { flags: {}, args: words }
-    : await (await import("./argv.ts")).scan(spec, words);
+    : (await import("./argv.ts")).scan(spec, words);
   if (options.pipeline && flags.pipeline !== undefined) {
     throw new UsageError(`${options.program} is a pipeline of its own; leave -p out`);
   }

@@ -95,6 +95,22 @@ Deno.test("a mistyped command or flag of the pipeline gets its suggestion", asyn
   );
 });
 
+Deno.test("what is written like a flag of the pipeline's command and is none is no argument", async () => {
+  for (const words of [["-l30"], ["-l=30"], ["--at-least=30"]]) {
+    assert.equal((await withBooks(["measure", "emma", ...words])).code, 3, words.join(" "));
+  }
+  for (
+    const [word, fault] of [
+      ["-5", "measure has no flag -5; write -- before it if it is an argument"],
+      ["--at-least=", 'Cannot use "" for --at-least; write a whole number above zero'],
+    ] as const
+  ) {
+    const { code, err } = await withBooks(["measure", "emma", word]);
+    assert.deepEqual([code, err], [2, `datatask: ${fault}\n`]);
+  }
+  assert.match((await withBooks(["measure", "--", "-5"])).err, /Cannot read "-5"/);
+});
+
 Deno.test("commands of the pipeline are completed, with their flags, choices and jobs", async () => {
   const proposals = async (...words: string[]) =>
     (await withBooks(["complete", "--", ...words])).out.split("\n").map((line) => line.split("\t")[0]!)
@@ -232,13 +248,41 @@ Deno.test("a module that does not load keeps nobody from help, nor from a sugges
     );
     assert.match((await cli(["greet", "-p", file])).err, /it threw Error: boom/);
   });
-  await inFolder("export const commands = { greet: 1 };\n", async (dir) => {
-    const { code, err } = await cli(["greet", "-p", `${dir}/pipeline.ts`]);
-    assert.deepEqual([code, err], [
-      2,
-      "datatask: Cannot use the commands of the pipeline: they are no list; write [...]\n",
-    ]);
+});
+
+for (const unrelated of ["{ greet: 1 }", "['a', 'b']", "null", "() => {}"]) {
+  Deno.test(`an export of that name that holds no commands is left alone, and named: ${unrelated}`, async () => {
+    await inFolder(`export const commands = ${unrelated};\n`, async (dir) => {
+      const file = `${dir}/pipeline.ts`;
+      const help = await cli(["--help", "-p", file]);
+      assert.deepEqual([help.code, help.err], [
+        0,
+        `datatask: It lists no commands of the pipeline, for what ${file} exports as "commands" is no list of them\n`,
+      ]);
+      assert.match(help.out, /\n {2}status +/);
+      assert.equal((await cli(["ls", "-p", file])).code, 0);
+      const greet = await cli(["greet", "-p", file]);
+      assert.deepEqual([greet.code, greet.err], [
+        2,
+        `datatask: There is no command "greet", and what ${file} exports as "commands" is no list of them; make it by command("greet", { ... }, body)\n`,
+      ]);
+    });
   });
+}
+
+Deno.test("an export of commands among which are others, or a command alone, is told to be wrong", async () => {
+  const greet = `command("greet", { brief: "Greet" }, () => {})`;
+  for (
+    const [list, fault] of [
+      [`[${greet}, 1]`, 'Number 2 of the commands is none; make it by command("name", { ... }, body)'],
+      [greet, "Cannot use the commands of the pipeline: they are no list; write [...]"],
+    ]
+  ) {
+    await inFolder(`export const commands = ${list};\n`, async (dir) => {
+      const { code, err } = await cli(["--help", "-p", `${dir}/pipeline.ts`]);
+      assert.deepEqual([code, err], [2, `datatask: ${fault}\n`]);
+    });
+  }
 });
 
 for (
