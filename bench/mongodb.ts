@@ -12,8 +12,8 @@ import { figure, median } from "./figure.ts";
 /** How many writes are under way at a time. */
 const WIDTH = 32;
 
-/** How often each side is measured; the median of the ratios counts. The sides take turns. */
-const ROUNDS = 9;
+/** How often each side is measured; the median of the ratios counts, since one round may differ from the next by a half. The sides take turns. */
+const ROUNDS = 25;
 
 interface Book {
   readonly title: string;
