@@ -30,11 +30,12 @@ export function parseDuration(duration: Duration, what = "duration"): number {
   const text = String(duration).trim();
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
   if (typeof duration === "string" && parts.length > 0 && parts.map((p) => p[0]).join("") === text) {
-    return parts.reduce((sum, [, number, unit]) => sum + Number(number) * UNITS[unit!]!, 0);
+    const sum = parts.reduce((sum, [, number, unit]) => sum + Number(number) * UNITS[unit!]!, 0);
+    if (Number.isFinite(sum)) return sum;
   }
   throw new DefinitionError(
     `Cannot read ${what} ${
-      JSON.stringify(duration)
+      typeof duration === "string" ? JSON.stringify(duration) : String(duration)
     }; write milliseconds or text such as "250ms", "90s", "10m", "1h30m", "2d"`,
   );
 }

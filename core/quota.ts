@@ -39,7 +39,7 @@ const SUFFIX: Record<string, number> = {
  * @param quantity A number, or text with an optional suffix `n u m k M G T P E` or `Ki Mi Gi Ti Pi Ei`.
  * @param what What it is for, for the error.
  * @returns The amount.
- * @throws {DefinitionError} When it is not a quantity, or below zero.
+ * @throws {DefinitionError} When it is not a quantity, below zero, or more than any number.
  * @example
  * ```ts
  * import { parseQuantity } from "@datatask/datatask";
@@ -50,15 +50,21 @@ const SUFFIX: Record<string, number> = {
  * ```
  */
 export function parseQuantity(quantity: number | string, what = "quantity"): number {
-  if (typeof quantity === "number" && Number.isFinite(quantity) && quantity >= 0) return quantity;
-  const match = typeof quantity === "string" &&
-    /^(\d+(?:\.\d*)?|\.\d+)(?:([eE][+-]?\d+)|([numkKMGTPE]|[KMGTPE]i))?$/.exec(quantity.trim());
-  if (match) return Number(match[1]! + (match[2] ?? "")) * SUFFIX[match[3] ?? ""]!;
+  const amount = amountOf(quantity);
+  if (Number.isFinite(amount) && amount >= 0) return amount;
   throw new DefinitionError(
     `Cannot read ${what} ${
-      JSON.stringify(quantity)
+      typeof quantity === "string" ? JSON.stringify(quantity) : String(quantity)
     }; write a Kubernetes quantity such as 2, "500m" or "1.5Gi"`,
   );
+}
+
+/** The number that a quantity is; `NaN` where it is none. */
+function amountOf(quantity: number | string): number {
+  if (typeof quantity === "number") return quantity;
+  const match = typeof quantity === "string" &&
+    /^(\d+(?:\.\d*)?|\.\d+)(?:([eE][+-]?\d+)|([numkKMGTPE]|[KMGTPE]i))?$/.exec(quantity.trim());
+  return match ? Number(match[1]! + (match[2] ?? "")) * SUFFIX[match[3] ?? ""]! : NaN;
 }
 
 /**
@@ -83,7 +89,7 @@ export function parseQuota(init: QuotaInit, what = "quota"): Quota {
  * @param whose Whose it is, for errors: `pool local`.
  * @param what What it is for, for errors: `task train`.
  * @returns The amounts as numbers: cores, bytes, units.
- * @throws {DefinitionError} When an amount is neither a quantity nor a share, or a share of something of which it is not known how much there is.
+ * @throws {DefinitionError} When an amount is neither a quantity nor a share, or a share of something of which there is none, or it is not known how much.
  */
 export function parseShares(init: QuotaInit, there: Quota, whose: string, what: string): Quota {
   return Object.fromEntries(
@@ -107,6 +113,13 @@ export function parseShares(init: QuotaInit, there: Quota, whose: string, what: 
           `Cannot tell how much quota of ${what}: ${name} ${
             JSON.stringify(amount)
           } is: ${whose} has no capacity of ${name}; write an amount, or say how much it has: { capacity: { ${name}: ... } }${ask}`,
+        );
+      }
+      if (all === 0) {
+        throw new DefinitionError(
+          `Cannot meet quota of ${what}: ${name} ${
+            JSON.stringify(amount)
+          }: ${whose} has none; leave ${name} out, or say how much it has: { capacity: { ${name}: ... } }`,
         );
       }
       // There are no parts of a byte.

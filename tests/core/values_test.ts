@@ -26,9 +26,10 @@ Deno.test("parseDuration reads milliseconds and texts", () => {
 });
 
 Deno.test("parseDuration says what it cannot read", () => {
-  for (const bad of ["", "10", "ten", "-1s", "1s2", "1 h", NaN, -1, Infinity]) {
+  for (const bad of ["", "10", "ten", "-1s", "1s2", "1 h", NaN, -1, Infinity, `${"9".repeat(400)}s`]) {
     assert.throws(() => parseDuration(bad), { code: "invalid-definition" }, String(bad));
   }
+  assert.throws(() => parseDuration(Infinity), /^DefinitionError: Cannot read duration Infinity; write /);
   assert.throws(() => parseDuration("soon", "timeout"), {
     message:
       'Cannot read timeout "soon"; write milliseconds or text such as "250ms", "90s", "10m", "1h30m", "2d"',
@@ -48,9 +49,12 @@ Deno.test("parseQuantity reads the notation of Kubernetes", () => {
   const cases: [number | string, number][] = [[2, 2], ["500m", 0.5], ["1.5Gi", 1.5 * 2 ** 30], ["1e3", 1000]];
   cases.push(["1k", 1000], ["1M", 1e6], [".5", 0.5], ["0", 0], ["3E", 3e18]);
   for (const [text, amount] of cases) assert.equal(parseQuantity(text), amount, String(text));
-  for (const bad of ["", "1 Gi", "-1", "1GiB", "x", NaN, -1]) {
+  for (const bad of ["", "1 Gi", "-1", "1GiB", "x", NaN, -1, "1e999", `${"9".repeat(300)}Ei`]) {
     assert.throws(() => parseQuantity(bad), { code: "invalid-definition" }, String(bad));
   }
+  assert.throws(() => parseQuantity(Infinity, "quota cpu"), {
+    message: 'Cannot read quota cpu Infinity; write a Kubernetes quantity such as 2, "500m" or "1.5Gi"',
+  });
   assert.throws(() => parseQuota({ memory: "lots" }), {
     message: 'Cannot read quota memory "lots"; write a Kubernetes quantity such as 2, "500m" or "1.5Gi"',
   });
@@ -69,6 +73,13 @@ Deno.test("parseShares reads amounts, and shares of what there is", () => {
     assert.throws(() => read({ cpu: bad }), { code: "invalid-definition" }, bad);
   }
   assert.throws(() => read({ licence: "max" }), /pool p has no capacity of licence/);
+  for (const share of ["max", "50%"]) {
+    assert.throws(() => parseShares({ gpu: share }, { gpu: 0 }, "pool p", "task t"), {
+      code: "invalid-definition",
+      message:
+        `Cannot meet quota of task t: gpu "${share}": pool p has none; leave gpu out, or say how much it has: { capacity: { gpu: ... } }`,
+    });
+  }
 });
 
 Deno.test("formatAmount writes cores and bytes for people", () => {
