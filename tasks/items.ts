@@ -12,6 +12,7 @@ import type { TreeEntry } from "../repositories/driver.ts";
 import type { FilesystemRepository } from "../repositories/filesystem.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
 import type { Repository } from "../repositories/repository.ts";
+import type { Peeked } from "./item_peek.ts";
 import { itemKey } from "./item_keys.ts";
 import type { AutomaticValue, ItemContext, ItemsPlan, Link } from "./link.ts";
 import type { RunContext } from "./runner.ts";
@@ -65,19 +66,29 @@ export class ItemPublisher {
    * @throws {RepositoryError} When it has no valid key, when values do not fit each other, or when a repository refuses one.
    */
   async publish(item: NewItem, options: PublishOptions): Promise<Key | undefined> {
-    const { repository, cokeyed } = this.#link;
     this.#check(item);
-    const given = await this.#unlessEmpty(item);
-    if (given === undefined) return undefined;
+    const { empty, drop, value } = await this.#peeked(item, options.signal);
+    if (empty) return undefined;
+    try {
+      return await this.#publish({ ...item, value }, options);
+    } catch (error) {
+      // Whoever has given a stream cannot end it, since it was taken here.
+      drop?.(error);
+      throw error;
+    }
+  }
+
+  async #publish(given: NewItem, options: PublishOptions): Promise<Key> {
+    const { repository, cokeyed } = this.#link;
     const { key, value, release } = await this.#key(given, options.signal);
     try {
       const { job, task, attempt } = this.#attempt;
-      const context: ItemContext = { job, task, attempt, key, name: item.name ?? key };
+      const context: ItemContext = { job, task, attempt, key, name: given.name ?? key };
       const whole = await this.#merged(value, this.#plan.own, context, this.#name);
       if (whole === undefined) throw this.#refused(context.name, "it has no value");
       for (const [other, beside] of Object.entries(cokeyed)) {
         const link = `${this.#name}.${other}`;
-        const value = await this.#merged(item.cokeyed[other], this.#plan.values[other], context, link);
+        const value = await this.#merged(given.cokeyed[other], this.#plan.values[other], context, link);
         if (value !== undefined) await this.#put(beside, key, value, options);
       }
       await this.#put(repository, key, whole, options);
@@ -104,13 +115,12 @@ export class ItemPublisher {
     }
   }
 
-  /** The item; nothing when it is empty, and such are dropped. */
-  async #unlessEmpty(item: NewItem): Promise<NewItem | undefined> {
+  /** The value of an item, and whether it is empty where such are dropped. */
+  async #peeked({ value }: NewItem, signal: AbortSignal): Promise<Peeked> {
     const { kind } = this.#link.repository;
-    if (!this.#plan.dropEmpty || (kind !== "blob" && kind !== "filesystem")) return item;
+    if (!this.#plan.dropEmpty || (kind !== "blob" && kind !== "filesystem")) return { empty: false, value };
     const { peeked } = await import("./item_peek.ts");
-    const { empty, value } = await peeked(item.value);
-    return empty ? undefined : { ...item, value };
+    return await peeked(value, signal);
   }
 
   /** The key of an item; what its digest was made of is the value from then on. */

@@ -144,3 +144,51 @@ Deno.test("peeked() gives back what it has looked at, and closes what is not wan
   const { value } = await peeked(torn);
   await assert.rejects(new Response(value as ReadableStream).bytes(), { message: "torn" });
 });
+
+for (const how of ["stream", "entries"] as const) {
+  Deno.test(`An item that is refused after it was looked into lets its source go: ${how}`, async () => {
+    const gone = Promise.withResolvers<void>();
+    const crumbs = new MemoryBlobRepository("crumbs");
+    const shelves = new MemoryFilesystemRepository("shelves");
+    const books = new MemoryBlobRepository("books");
+    const sift = functionTask("sift", {
+      done: new MemoryMetadataRepository("done"),
+      links: {
+        books: requires(books),
+        crumbs: outputs(crumbs, { keys: "name", dropEmpty: true }),
+        shelves: outputs(shelves, { keys: "name", dropEmpty: true }),
+      },
+    }, async ({ crumbs, shelves }) => {
+      const bytes = new ReadableStream<Uint8Array<ArrayBuffer>>({
+        start: (controller) => controller.enqueue(new Uint8Array(1)),
+        cancel: () => gone.resolve(),
+      });
+      const entries = async function* (): AsyncGenerator<TreeEntry> {
+        try {
+          yield { kind: "directory", path: "a", mode: 0o755 };
+        } finally {
+          gone.resolve();
+        }
+      };
+      const written = how === "stream" ? crumbs.write("no/key", bytes) : shelves.write("no/key", entries());
+      await assert.rejects(written, { code: "invalid-key" });
+      await gone.promise;
+    });
+    await books.put("emma", "");
+    const { summary } = await runAll(new Pipeline({ name: "sift", tasks: [sift], state: null }));
+    assert.equal(summary.succeeded, 1);
+  });
+}
+
+Deno.test("peeked() stops waiting for the first part of a stream, which is let go then", async () => {
+  for (const when of ["before", "meanwhile"]) {
+    const controller = new AbortController();
+    const cancelled: unknown[] = [];
+    const stuck = new ReadableStream({ cancel: (reason) => void cancelled.push(reason) });
+    if (when === "before") controller.abort("enough");
+    const looking = peeked(stuck, controller.signal);
+    controller.abort("enough");
+    await assert.rejects(looking, (error) => error === "enough", when);
+    assert.deepEqual(cancelled, ["enough"], when);
+  }
+});
