@@ -11,7 +11,7 @@ import { printable } from "./ansi.ts";
  * How a job ended, in a few words.
  *
  * @param outcome Its outcome.
- * @returns `exit code 3`, `timed out after 10s`, or what its function threw, on one line.
+ * @returns `exit code 3`, `timed out after 10s`, what kept its output from being published, or what its function threw, on one line.
  */
 export function outcomeText(outcome: Outcome): string {
   if (outcome.success) return `done in ${formatDuration(outcome.seconds * 1000)}`;
@@ -27,6 +27,7 @@ export function outcomeText(outcome: Outcome): string {
       return error ?? "an output is missing";
     default:
       if (outcome.signal) return `ended by ${outcome.signal}${error ? `: ${error}` : ""}`;
+      if (outcome.exitCode === 0) return `its output could not be published${error ? `: ${error}` : ""}`;
       if (outcome.exitCode !== undefined) return `exit code ${outcome.exitCode}${error ? `: ${error}` : ""}`;
       return error ?? outcome.reason;
   }

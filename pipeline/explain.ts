@@ -29,7 +29,9 @@ function describeOutcome(outcome: Outcome): string {
   const took = `after ${formatDuration(seconds * 1000)}${attempt > 1 ? `, attempt ${attempt}` : ""}`;
   if (outcome.success) return `succeeded ${took}`;
   const how = {
-    "failed": exitCode !== undefined
+    "failed": exitCode === 0
+      ? "failed, since its output could not be published,"
+      : exitCode !== undefined
       ? `failed with exit code ${exitCode}`
       : signal
       ? `was ended by ${signal}`
