@@ -159,7 +159,11 @@ export function isDatataskError(error: unknown, code?: ErrorCode): error is Data
  * @returns Its message, then the messages of its causes, as far as they are not told above.
  */
 export function describeError(error: unknown): string {
-  const texts = causes(error).map(say);
+  // One that only holds others says nothing of its own.
+  const speaking = causes(error).filter((at, i) =>
+    i === 0 || !(at instanceof AggregateError && at.message === "")
+  );
+  const texts = speaking.map(say);
   const told = texts.filter((text, i) => !texts.slice(0, i).some((above) => above.includes(text)));
   return told.reduceRight((below, text) => `${text} (${below})`);
 }

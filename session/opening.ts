@@ -60,9 +60,9 @@ export class Opening {
     if (state.is === "failed") {
       throw new SessionError(
         "resource-failed",
-        `Cannot use resource "${name}": it did not open: ${
-          describeError(state.error)
-        }; put that right and open the session again`,
+        `Cannot use resource "${name}": it did not open: ${describeError(state.error)}${
+          // An error of ours says itself what to do.
+          isDatataskError(state.error) ? "" : "; put that right and open the session again"}`,
         { operation: "use", subject: name, cause: state.error },
       );
     }

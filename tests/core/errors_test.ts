@@ -49,6 +49,9 @@ Deno.test("describeError tells what lies beneath, once", () => {
     cause: new Error("no host", { cause: new Error("dns") }),
   });
   assert.equal(describeError(chain), "cannot write: no host (dns)");
+  const several = new AggregateError([cause, new Error("no host")]);
+  assert.equal(describeError(new Error("cannot write", { cause: several })), "cannot write");
+  assert.equal(describeError(several), "AggregateError");
   assert.equal(describeError("text"), "text");
   assert.equal(describeError(new TypeError()), "TypeError");
 });

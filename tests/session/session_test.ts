@@ -199,7 +199,14 @@ Deno.test("Session opened by who is tolerant has all that opens, and is refused 
   const above = session.resource("above", (_stack, _signal, use) => use(broken), { needs: [broken] });
   await session.open({ tolerant: true });
   assert.equal(a(), "A");
-  for (const one of [broken, above]) assert.throws(() => one(), /it did not open: .*nobody answers/);
+  const why =
+    'Cannot use resource "broken": it did not open: nobody answers; put that right and open the session again';
+  assert.throws(() => broken(), coded("resource-failed", why));
+  // What to do is said once.
+  assert.throws(
+    () => above(),
+    coded("resource-failed", `Cannot use resource "above": it did not open: ${why}`),
+  );
   await assert.rejects(
     session.open(),
     /^SessionError: Cannot open the session: resource "broken" did not open: nobody answers/,
@@ -209,6 +216,17 @@ Deno.test("Session opened by who is tolerant has all that opens, and is refused 
   await session.close();
   assert.deepEqual(log, ["start a", "open a", "close a"]);
   await assert.rejects(session.open(), /nobody answers/);
+});
+
+Deno.test("Session says what to do about a resource once, where its own error says it", async () => {
+  const session = new Session();
+  const down = "Cannot connect to the library; see that it is up, and run again";
+  const library = session.resource("library", () => Promise.reject(new DatataskError("unavailable", down)));
+  await using _open = await session.open({ tolerant: true });
+  assert.throws(
+    () => library(),
+    coded("resource-failed", `Cannot use resource "library": it did not open: ${down}`),
+  );
 });
 
 Deno.test("Session opens without an optional resource, and using that says why", async () => {
