@@ -119,7 +119,8 @@ export class RunStore {
     Deno.mkdirSync(staging, { recursive: true, mode: 0o700 });
     for (const { name } of Deno.readDirSync(staging)) {
       const [pid, started] = name.split(".");
-      if (Number(pid) === Deno.pid || await isCoordinator([Number(pid), started!])) continue;
+      // A process of our pid is us only when it began when we did: in containers all have the same.
+      if (await isCoordinator([Number(pid), started!])) continue;
       await removeAll(`${staging}/${name}`);
     }
   }

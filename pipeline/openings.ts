@@ -5,6 +5,7 @@
  * @module
  */
 import { isThere } from "../core/files.ts";
+import { currentOwner } from "../repositories/file_temp.ts";
 
 /** That somebody works with the stores. */
 export interface Opened {
@@ -29,10 +30,13 @@ export function sayOpened(folder: string): Opened {
     const file = Deno.openSync(path, { write: true, createNew: true });
     // Whoever looks before it is locked takes it for one that was left, and may remove it.
     if (locks(file) && isThere(path)) {
+      file.writeSync(new TextEncoder().encode(currentOwner()));
       return {
         close(inOrder) {
           try {
             if (inOrder) remove(path);
+            // The process lives on.
+            else file.truncateSync();
           } finally {
             file.close();
           }
@@ -43,19 +47,28 @@ export function sayOpened(folder: string): Opened {
   }
 }
 
+/** Somebody who did not leave in order. */
+export interface LeftOpen {
+  /** The file that says so, to be removed once it was looked for what they have left. */
+  readonly path: string;
+  /** Which process it was, by the name in its unfinished files; empty when it may be alive. */
+  readonly dead: string;
+}
+
 /**
  * Those who did not leave in order.
  *
  * @param folder Where that is said.
- * @returns Their files, to be removed once it was looked for what they have left.
+ * @returns Who they were.
  */
-export function leftOpen(folder: string): readonly string[] {
-  return [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`).filter((path) => {
+export function leftOpen(folder: string): readonly LeftOpen[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name }) => {
+    const path = `${folder}/${name}`;
     try {
-      using file = Deno.openSync(path, { write: true });
-      return locks(file);
+      using file = Deno.openSync(path, { read: true, write: true });
+      return locks(file) ? [{ path, dead: Deno.readTextFileSync(path) }] : [];
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false;
+      if (error instanceof Deno.errors.NotFound) return [];
       throw error;
     }
   });
@@ -64,10 +77,10 @@ export function leftOpen(folder: string): readonly string[] {
 /**
  * Forgets those who did not leave in order: what they had left is gone.
  *
- * @param paths What `leftOpen` has given.
+ * @param left What `leftOpen` has given.
  */
-export function forgetOpen(paths: readonly string[]): void {
-  for (const path of paths) remove(path);
+export function forgetOpen(left: readonly LeftOpen[]): void {
+  for (const { path } of left) remove(path);
 }
 
 /** Locks a file, unless somebody else has: whether it does. */

@@ -653,7 +653,7 @@ export class Pipeline implements AsyncDisposable {
     const { forgetOpen, leftOpen } = await import("./openings.ts");
     const left = leftOpen(`${this.state}/open`);
     if (!sure && left.length === 0) return;
-    await this.#prepareStores({ signal, sweep: true });
+    await this.#prepareStores({ signal, sweep: true, dead: new Set(left.map(({ dead }) => dead)) });
     forgetOpen(left);
   }
 

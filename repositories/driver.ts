@@ -34,6 +34,8 @@ export interface WriteOptions extends OperationOptions {
 export interface PrepareOptions extends OperationOptions {
   /** Whether to look for what dead processes have left, which may cost a listing. Default: `true`. */
   readonly sweep?: boolean | undefined;
+  /** Processes known to be dead, by the names that they give themselves in names of unfinished files. Default: none. */
+  readonly dead?: ReadonlySet<string> | undefined;
   /** Whether values will be written. Where not, a store that may only be read is good enough. Default: `true`. */
   readonly write?: boolean | undefined;
 }

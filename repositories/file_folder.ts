@@ -202,7 +202,7 @@ export class Folder {
       }
     });
     if (options?.sweep === false) return;
-    await this.temps.sweep(this.dir, [...await this.members()].map((entry) => entry.name));
+    await this.temps.sweep(this.dir, [...await this.members()].map((entry) => entry.name), options?.dead);
   }
 
   async #explained(action: string, call: () => Promise<void>): Promise<void> {

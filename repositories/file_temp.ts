@@ -65,9 +65,10 @@ export class TempNames {
    *
    * @param dir In which folder.
    * @param names The names of what is in it.
+   * @param known Processes known to be dead. Default: none.
    */
-  async sweep(dir: string, names: Iterable<string>): Promise<void> {
-    const dead = new Map<string, boolean>();
+  async sweep(dir: string, names: Iterable<string>, known?: ReadonlySet<string>): Promise<void> {
+    const dead = new Map<string, boolean>(Array.from(known ?? [], (owner) => [owner, true]));
     for (const name of names) {
       if (!UNFINISHED.test(name)) continue;
       const [kind, owner, random] = name.slice(1).split("-") as [string, string, string];
@@ -110,10 +111,12 @@ export class TempNames {
 }
 
 /**
- * Who we are: the boot and process namespace, the process id, and when it started; a process id alone is used again, and means
- * another process in another container. Where the platform does not tell, the first part is empty and only age counts.
+ * Who we are, as names of unfinished files say it: the boot and process namespace, the process id, and when it started; a process id alone is
+ * used again, and means another process in another container. Where the platform does not tell, the first part is empty and only age counts.
+ *
+ * @returns The name of this process.
  */
-function currentOwner(): string {
+export function currentOwner(): string {
   try {
     if (Deno.build.os === "linux" && Deno.permissions.querySync({ name: "read" }).state === "granted") {
       const boot = Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").slice(0, 8);

@@ -69,7 +69,7 @@ export class FolderCache {
     this.#writable = true;
     try {
       await this.#make();
-      if (options?.sweep !== false) await this.#sweep(await this.#names());
+      if (options?.sweep !== false) await this.#sweep(await this.#names(), options?.dead);
     } catch (error) {
       this.trouble(error);
     }
@@ -152,8 +152,8 @@ export class FolderCache {
     return [...await this.#folder.members()].map(({ name }) => name);
   }
 
-  async #sweep(names: readonly string[]): Promise<void> {
-    await this.#folder.temps.sweep(this.#folder.dir, names);
+  async #sweep(names: readonly string[], dead?: ReadonlySet<string>): Promise<void> {
+    await this.#folder.temps.sweep(this.#folder.dir, names, dead);
   }
 
   async #discard(path: string): Promise<void> {

@@ -28,17 +28,23 @@ export interface Disturbance {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** What a program is started by, when not directly: a command that ends with where the program goes. */
+export type Wrapper = readonly [command: string, ...args: string[]];
+
 /** Starts a pipeline of these tests. */
 export function start(
   folder: string,
   args: readonly string[],
   pipeline = "pipeline.ts",
   disturbance?: Disturbance,
+  wrapper: Wrapper | readonly [] = [],
 ): Started {
   const path = (file: string): string => new URL(file, import.meta.url).pathname;
   const before = disturbance ? ["--preload", path(disturbance.preload)] : [];
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", ...before, path(pipeline), folder, ...args],
+  const program = [Deno.execPath(), "run", "-A", "--no-check", ...before, path(pipeline), folder, ...args];
+  const [command, ...rest] = [...wrapper, ...program];
+  const child = new Deno.Command(command!, {
+    args: rest,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -23,7 +23,9 @@ Deno.test("Who works with the stores is told from who was killed meanwhile, and 
     const args = ["eval", "--no-check", program];
     assert.equal((await new Deno.Command(Deno.execPath(), { args }).output()).signal, "SIGKILL");
     const left = leftOpen(folder);
-    assert.equal(left.length, 2);
+    assert.deepEqual(left.map(({ dead }) => dead === "" ? "lives" : "died").sort(), ["died", "lives"]);
+    const { dead } = left.find(({ dead }) => dead !== "")!;
+    assert.match(dead, /^\w*\.\d+\.\d*$/);
     forgetOpen(left);
     forgetOpen(left);
     assert.deepEqual(names(folder), []);
