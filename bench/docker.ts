@@ -10,6 +10,7 @@ import { dockerExecutor } from "../executors/docker/mod.ts";
 import { MemoryMetadataRepository } from "../repositories/memory.ts";
 import { containerTask } from "../tasks/container.ts";
 import { idleContainer, UNWATCHED } from "./context.ts";
+import { figure, say } from "./figure.ts";
 import { inRounds } from "./rounds.ts";
 
 const socket = Deno.env.get("DOCKER_SOCKET");
@@ -70,14 +71,15 @@ const ways = {
   },
 };
 
-const jobs = Number(Deno.args[0] ?? 50);
-await ways["dockerExecutor"]();
+const jobs = Number(Deno.args[0] ?? 120);
+for (const call of Object.values(ways)) await call();
 for (const width of [1, 4]) {
   const paces = await inRounds(ways, { jobs, width, rounds: ROUNDS });
-  for (const [name, { ms, ratio }] of Object.entries(paces)) {
-    const line = `${name.padEnd(16)} ${ms.toFixed(0).padStart(5)} ms per job`;
-    console.log(`${jobs} jobs, ${width} at a time: ${line}, throughput ${ratio.toFixed(2)} of the bare API`);
-  }
+  const what = `containers, ${width} at a time`;
+  for (const [name, { ms }] of Object.entries(paces)) say(`${what}: ${name}`, `${ms.toFixed(0)} ms per job`);
+  const share = "throughput as a part of that of the bare API";
+  say(`${what}: containerTask, ${share}`, `${paces.containerTask.ratio.toFixed(2)} x`);
+  figure(`${what}: ${share}`, paces.dockerExecutor.ratio, "x", { atLeast: 0.8 });
 }
 await task.runner.close!();
 await executor.close();
