@@ -8,6 +8,7 @@ import type { OperationOptions, TreeEntry } from "./driver.ts";
 import type { Folder } from "./file_folder.ts";
 import { writeChunks } from "./file_stream.ts";
 import { syncPath } from "./file_sync.ts";
+import { eachOf } from "./stream_chunks.ts";
 import { measured, TreeCheck } from "./tree_check.ts";
 
 /** Up to this size a file is written by one call that blocks, in bytes. */
@@ -34,8 +35,7 @@ export async function writeTree(
   const check = new TreeCheck();
   const made = new Set<string>();
   const modes = new Map<string, number>();
-  for await (const entry of entries) {
-    options?.signal?.throwIfAborted();
+  for await (const entry of eachOf(entries, options?.signal)) {
     const { path, parents } = check.admit(entry);
     for (const parent of parents) {
       await files.mkdir(`${root}/${parent}`);

@@ -8,6 +8,7 @@ import type { FilesystemDriver, OperationOptions, TreeEntry } from "./driver.ts"
 import { FilesystemRepository } from "./filesystem.ts";
 import { guardedStream } from "./guarded_stream.ts";
 import { memoised, memoryKeys, MemoryStore } from "./memory_store.ts";
+import { eachOf } from "./stream_chunks.ts";
 import { impliedDirectory, measured, TreeCheck } from "./tree_check.ts";
 
 type Tree = readonly TreeEntry[];
@@ -56,8 +57,7 @@ async function takeIn(
 ): Promise<Tree> {
   const check = new TreeCheck();
   const taken = new Map<string, TreeEntry>();
-  for await (const entry of entries) {
-    options?.signal?.throwIfAborted();
+  for await (const entry of eachOf(entries, options?.signal)) {
     const { path, parents } = check.admit(entry);
     for (const parent of parents) taken.set(parent, impliedDirectory(parent));
     taken.set(path, entry.kind === "file" ? await keep(entry, path, options?.signal) : { ...entry, path });

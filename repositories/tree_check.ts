@@ -6,6 +6,7 @@
 import type { Bytes } from "../core/bytes.ts";
 import { RepositoryError } from "../core/errors.ts";
 import type { TreeEntry } from "./driver.ts";
+import { chunksOf, streamOf } from "./stream_chunks.ts";
 import { treeParts } from "./tree.ts";
 
 /** The mode of parents that no entry names. */
@@ -71,7 +72,7 @@ export function impliedDirectory(path: string): TreeEntry & { kind: "directory" 
 }
 
 /**
- * Passes on a file's content and sees that it is as long as its entry says.
+ * Passes on a file's content and sees that it is as long as its entry says. One that is stuck is not waited for.
  *
  * @param entry The file.
  * @param signal Ends the stream with its reason.
@@ -83,8 +84,7 @@ export async function* measured(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Bytes, void, void> {
   let length = 0;
-  for await (const chunk of await entry.open()) {
-    signal?.throwIfAborted();
+  for await (const chunk of chunksOf(await streamOf(entry.open(), signal), signal)) {
     length += chunk.length;
     if (length > entry.size) break;
     yield chunk;

@@ -84,6 +84,23 @@ export const hostileTreeCases: SuiteCases<FilesystemDriver> = {
     assert.deepEqual(await describeTree(await driver.entries("old")), { a: "file 644 old" });
     await listsExactly(driver, ["old"]);
   },
+  "write: ends with its signal, however stuck the source of a tree is": async ({ driver }) => {
+    await driver.write("old", tree([file("a", "old")]));
+    for (const [where, source] of Object.entries(STUCK)) {
+      for (const key of ["old", "new"]) {
+        const controller = new AbortController();
+        const reason = new Error("called off");
+        const stuck = Promise.withResolvers<void>();
+        const writing = driver.write(key, source(stuck.resolve), { signal: controller.signal });
+        // Whoever refuses the tree does not wait for it.
+        await Promise.race([stuck.promise, writing]);
+        controller.abort(reason);
+        await assert.rejects(writing, (error) => error === reason, where);
+      }
+      assert.deepEqual(await describeTree(await driver.entries("old")), { a: "file 644 old" }, where);
+      await listsExactly(driver, ["old"]);
+    }
+  },
   "write: refuses a file that is not as long as it says": async ({ driver }) => {
     for (const size of [1, 1_000]) {
       const entry = { ...file("a", "four"), size };
@@ -92,6 +109,42 @@ export const hostileTreeCases: SuiteCases<FilesystemDriver> = {
     await listsExactly(driver, []);
   },
 };
+
+/** What never comes. */
+const never = (stuck: () => void): Promise<never> => {
+  stuck();
+  return new Promise(() => {});
+};
+
+/** Trees that come to an entry and go no further, by where that is. They say when they are there. */
+const STUCK: Readonly<Record<string, (stuck: () => void) => AsyncIterable<TreeEntry>>> = {
+  "before the first entry": async function* (stuck) {
+    yield await never(stuck);
+  },
+  "before another entry": async function* (stuck) {
+    yield file("a", "new");
+    yield await never(stuck);
+  },
+  "opening a file": (stuck) =>
+    tree([file("a", "new"), { ...file("b", "new"), open: () => never(stuck) } as TreeEntry]),
+  "within a file": (stuck) => tree([file("a", "new"), stuckFile(20, stuck)]),
+  "within a large file": (stuck) => tree([file("a", "new"), stuckFile(1_000_000, stuck)]),
+};
+
+function stuckFile(size: number, stuck: () => void): TreeEntry {
+  let pulled = false;
+  const open = (): Promise<ReadableStream<Bytes>> =>
+    Promise.resolve(
+      new ReadableStream<Bytes>({
+        pull(controller) {
+          if (pulled) return never(stuck);
+          pulled = true;
+          controller.enqueue(new Uint8Array(10));
+        },
+      }, { highWaterMark: 0 }),
+    );
+  return { kind: "file", path: "stuck", mode: 0o644, size, open };
+}
 
 async function* failingAfter(trouble: Error): AsyncGenerator<TreeEntry, void, void> {
   yield file("a", "new");

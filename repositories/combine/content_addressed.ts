@@ -18,6 +18,7 @@ import type {
 import { FilesystemRepository } from "../filesystem.ts";
 import { keyFunctions, unsizedInfo } from "../layers/wrap.ts";
 import { MetadataRepository } from "../metadata.ts";
+import { eachOf } from "../stream_chunks.ts";
 import { impliedDirectory, measured, TreeCheck } from "../tree_check.ts";
 import { BlobPool } from "./blob_pool.ts";
 import { checkManifest, type Manifest, type ManifestEntry } from "./manifest.ts";
@@ -178,8 +179,7 @@ async function write(
   const taken = new Map<string, ManifestEntry>();
   const pinned: string[] = [];
   try {
-    for await (const entry of entries) {
-      options?.signal?.throwIfAborted();
+    for await (const entry of eachOf(entries, options?.signal)) {
       const { path, parents } = check.admit(entry);
       for (const parent of parents) taken.set(parent, impliedDirectory(parent));
       if (entry.kind === "directory") taken.set(path, { kind: "directory", path, mode: entry.mode });

@@ -6,7 +6,7 @@
 import { type Bytes, concat, encodeText } from "../../core/bytes.ts";
 import type { TreeEntry } from "../driver.ts";
 import { guardedStream } from "../guarded_stream.ts";
-import { chunksOf, untilAborted } from "../stream_chunks.ts";
+import { chunksOf, eachOf } from "../stream_chunks.ts";
 import { measured } from "../tree_check.ts";
 
 /** Waited for when a value has flowed by, before its end is told. */
@@ -78,21 +78,20 @@ export async function takeTreeAhead(
   limit: number,
   signal: AbortSignal | undefined,
 ): Promise<TakenAhead<readonly TreeEntry[], AsyncIterable<TreeEntry>>> {
-  const source = entries[Symbol.asyncIterator]();
-  const leave = async (): Promise<void> => void await source.return?.();
+  const source = eachOf(entries, signal);
+  const leave = async (): Promise<void> => void await source.return();
   const held: TreeEntry[] = [];
   let size = 0;
   try {
     for (;;) {
-      const { done, value: entry } = await untilAborted(source.next(), signal);
+      const { done, value: entry } = await source.next();
       if (done) return { whole: held };
       size += sizeOf(entry);
       if (size > limit) return { flow: (beforeEnd) => flowOn(held, entry, source, beforeEnd), leave };
       held.push(entry.kind === "file" ? await hold(entry, signal) : entry);
     }
   } catch (error) {
-    // Not waited for: a source that is stuck would keep an aborted write from ending.
-    void leave().catch(() => {});
+    await leave();
     throw error;
   }
 }
@@ -115,7 +114,7 @@ async function hold(
 async function* flowOn(
   held: readonly TreeEntry[],
   entry: TreeEntry,
-  source: AsyncIterator<TreeEntry>,
+  source: AsyncGenerator<TreeEntry, void, void>,
   beforeEnd: BeforeEnd,
 ): AsyncGenerator<TreeEntry, void, void> {
   try {
@@ -124,6 +123,6 @@ async function* flowOn(
     for (let next = await source.next(); !next.done; next = await source.next()) yield next.value;
     await beforeEnd();
   } finally {
-    await source.return?.();
+    await source.return();
   }
 }

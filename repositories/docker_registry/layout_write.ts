@@ -6,6 +6,7 @@
  */
 import { type Bytes, concat, decodeText } from "../../core/bytes.ts";
 import type { TreeEntry } from "../driver.ts";
+import { eachOf } from "../stream_chunks.ts";
 import { measured, TreeCheck } from "../tree_check.ts";
 import { RegistryFault } from "./fault.ts";
 import type { Images } from "./images.ts";
@@ -50,8 +51,7 @@ export class LayoutWriter {
    * @throws {RegistryFault} With code `invalid-value` when the tree is no image.
    */
   async take(entries: AsyncIterable<TreeEntry>): Promise<Manifest> {
-    for await (const entry of entries) {
-      this.#signal?.throwIfAborted();
+    for await (const entry of eachOf(entries, this.#signal)) {
       const { path } = this.#check.admit(entry);
       if (entry.kind === "file") await this.#file(path, entry);
       else if (entry.kind === "symlink") {

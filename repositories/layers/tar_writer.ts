@@ -6,7 +6,7 @@
 import type { Bytes } from "../../core/bytes.ts";
 import type { TarHeader } from "../../deps/modern_tar.ts";
 import type { TreeEntry } from "../driver.ts";
-import { untilAborted } from "../stream_chunks.ts";
+import { eachOf } from "../stream_chunks.ts";
 import { measured, TreeCheck } from "../tree_check.ts";
 
 /** What takes the headers and contents of members. */
@@ -57,18 +57,9 @@ async function pack(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const check = new TreeCheck();
-  const iterator = entries[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const next = await untilAborted(iterator.next(), signal);
-      if (next.done) break;
-      const { path } = check.admit(next.value);
-      await add(packer, path, next.value, signal);
-    }
-  } catch (error) {
-    // Not waited for: a source that is stuck would keep an aborted write from ending.
-    void iterator.return?.().catch(() => {});
-    throw error;
+  for await (const entry of eachOf(entries, signal)) {
+    const { path } = check.admit(entry);
+    await add(packer, path, entry, signal);
   }
   packer.finalize();
 }
@@ -96,13 +87,8 @@ async function add(
     mode: entry.mode & 0o777,
     size: entry.size,
   };
-  const open = async (): Promise<ReadableStream<Bytes>> => {
-    const stream = await untilAborted(entry.open(), signal);
-    return signal ? stream.pipeThrough(new TransformStream<Bytes, Bytes>(), { signal }) : stream;
-  };
-  const chunks = measured({ ...entry, open }, signal);
   const writer = packer.add(header).getWriter();
   writer.closed.catch(() => {});
-  for await (const chunk of chunks) await writer.write(chunk);
+  for await (const chunk of measured(entry, signal)) await writer.write(chunk);
   await writer.close();
 }

@@ -37,6 +37,34 @@ Deno.test("a tree is written as entries, and what is none is refused by name", (
     assert.equal(await repository.has("emma"), false);
   }));
 
+for (const size of [20, 1_000_000]) {
+  Deno.test(`an aborted write of a file of ${size} bytes that is stuck leaves nothing in the folder, and lets go of it`, () =>
+    inFolder(async (dir) => {
+      const repository = new DirectoryRepository(dir);
+      const controller = new AbortController();
+      const reason = new Error("called off");
+      const stuck = Promise.withResolvers<void>();
+      const cancelled: unknown[] = [];
+      const content = new ReadableStream<Uint8Array<ArrayBuffer>>({
+        start: (controller) => controller.enqueue(new Uint8Array(10)),
+        pull() {
+          stuck.resolve();
+          return new Promise(() => {});
+        },
+        cancel: (why) => void cancelled.push(why),
+      }, { highWaterMark: 0 });
+      const open = () => Promise.resolve(content);
+      const writing = repository.put("emma", [{ kind: "file", path: "a", mode: 0o644, size, open }], {
+        signal: controller.signal,
+      });
+      await stuck.promise;
+      controller.abort(reason);
+      await assert.rejects(writing, (error) => error === reason);
+      assert.deepEqual(cancelled, [reason]);
+      assert.deepEqual(await Array.fromAsync(Deno.readDir(dir)), []);
+    }));
+}
+
 Deno.test("DirectoryRepository refuses to hand out a pipe, by name", () =>
   inFolder(async (dir) => {
     await Deno.mkdir(`${dir}/one`);
