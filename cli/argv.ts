@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError } from "../core/errors.ts";
+import { parseArgs } from "../deps/parse_args.ts";
 import { type CommandSpec, COMMON_FLAGS, dashed, type FlagSpec, type FlagSpecs } from "./spec.ts";
 import { didYouMean } from "./suggest.ts";
 import { usage } from "./usage.ts";
@@ -32,91 +33,77 @@ export function scan(spec: CommandSpec, words: readonly string[]): Scanned {
       kind === "boolean" ? false : kind === "list" ? [] : undefined,
     ]),
   );
-  const byLong = new Map(Object.keys(known).map((name) => [dashed(name), name]));
-  const byLetter = new Map(
-    Object.entries(known).flatMap(([name, { short }]) => short ? [[`-${short}`, name] as const] : []),
-  );
+  const byWord = new Map(Object.keys(known).map((name) => [dashed(name).slice(2), name]));
   const args: string[] = [];
-  const rest = [...words];
-  const take = (name: string, inline: string | undefined): void => {
+  for (const token of tokensOf(known, words)) {
+    if (token.kind === "positional") args.push(token.value);
+    if (token.kind !== "option") continue;
+    const word = words[token.index]!;
+    // Who writes one dash in place of two does not mean letters.
+    const whole = /^-[^-]/.test(word) && byWord.has(word.slice(1)) ? word : token.rawName;
+    const name = whole === token.rawName ? byWord.get(token.name) : undefined;
+    if (token.rawName === "-=") {
+      const [letters = "", value] = word.split(/=(.*)/s);
+      throw new UsageError(`-${letters.at(-1)} takes no value; leave ${JSON.stringify(value)} out`);
+    }
+    if (name === undefined) throw unknownFlag(spec, whole, word, known);
     const flag = known[name]!;
     if (flag.kind === "boolean") {
-      if (inline !== undefined) {
-        throw new UsageError(`${dashed(name)} takes no value; leave ${JSON.stringify(inline)} out`);
+      if (token.value !== undefined) {
+        throw new UsageError(`${dashed(name)} takes no value; leave ${JSON.stringify(token.value)} out`);
       }
       flags[name] = true;
-      return;
+      continue;
     }
-    const value = valueOf(name, flag, inline ?? nextValue(name, flag, rest));
+    const value = valueOf(name, flag, given(name, flag, token));
     if (flag.kind === "list") flags[name] = [...flags[name] as string[], value];
     else if (flags[name] === undefined) flags[name] = value;
     else throw new UsageError(`${dashed(name)} was given twice; give it once`);
-  };
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    if (word === "--") {
-      args.push(...rest);
-      break;
-    }
-    if (word === "-" || !word.startsWith("-")) {
-      args.push(word);
-    } else if (word.startsWith("--")) {
-      const at = word.indexOf("=");
-      const written = at < 0 ? word : word.slice(0, at);
-      const name = byLong.get(written);
-      if (name === undefined) throw unknownFlag(spec, written, byLong.keys(), byLetter);
-      take(name, at < 0 ? undefined : word.slice(at + 1));
-    } else {
-      // Who writes one dash in place of two does not mean letters.
-      if (byLong.has(`-${word}`)) throw unknownFlag(spec, word, byLong.keys(), byLetter);
-      takeLetters(spec, word, byLong, byLetter, known, take);
-    }
   }
   checkCount(spec, args);
   return { flags, args };
 }
 
-/** Takes `-n 5`, `-n5`, `-n=5`, and `-rn5` where `-r` takes nothing. */
-function takeLetters(
-  spec: CommandSpec,
-  word: string,
-  byLong: ReadonlyMap<string, string>,
-  byLetter: ReadonlyMap<string, string>,
-  known: FlagSpecs,
-  take: (name: string, inline: string | undefined) => void,
-): void {
-  const letters = [...word.slice(1)];
-  for (const [at, letter] of letters.entries()) {
-    const name = byLetter.get(`-${letter}`);
-    if (name === undefined) {
-      throw unknownFlag(
-        spec,
-        at === 0 && !/[a-z]/i.test(letter) ? word : `-${letter}`,
-        byLong.keys(),
-        byLetter,
-      );
-    }
-    const after = letters.slice(at + 1).join("");
-    const isLast = known[name]!.kind !== "boolean" || after.startsWith("=");
-    take(name, isLast && after !== "" ? after.replace(/^=/, "") : undefined);
-    if (isLast) return;
-  }
+/** What a flag says, as it was written. */
+interface OptionToken {
+  readonly kind: "option";
+  readonly index: number;
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+  readonly inlineValue: boolean | undefined;
 }
 
-/** The word after a flag, which is its value. */
-function nextValue(name: string, flag: FlagSpec, rest: string[]): string {
-  const next = rest[0];
+type Token = OptionToken | { readonly kind: "positional"; readonly value: string } | {
+  readonly kind: "option-terminator";
+};
+
+/** Takes words apart: `-n 5`, `-n5`, `-n=5`, `--name=5`, and `-rn5` where `-r` takes nothing. */
+function tokensOf(known: FlagSpecs, words: readonly string[]): readonly Token[] {
+  const options = Object.fromEntries(
+    Object.entries(known).map(([name, { kind, short }]) => [
+      dashed(name).slice(2),
+      { type: kind === "boolean" ? "boolean" as const : "string" as const, ...(short && { short }) },
+    ]),
+  );
+  return parseArgs({ args: [...words], options, strict: false, tokens: true }).tokens;
+}
+
+/** The value of a flag: what is written with it, or the word after it. */
+function given(name: string, flag: FlagSpec, { value, inlineValue, rawName }: OptionToken): string {
   const write = `${dashed(name)} ${flag.values?.join("|") ?? flag.placeholder ?? "VALUE"}`;
-  if (next === undefined || next === "--") {
+  if (value === undefined || (!inlineValue && value === "--")) {
     throw new UsageError(`${dashed(name)} needs a value; write ${write}`);
   }
-  if (/^-[-a-z]/i.test(next)) {
+  if (inlineValue) return rawName.startsWith("--") ? value : value.replace(/^=/, "");
+  if (/^-[-a-z]/i.test(value)) {
     throw new UsageError(
-      `${dashed(name)} needs a value, and ${next} is written as a flag; write ${write}, or ${
+      `${dashed(name)} needs a value, and ${value} is written as a flag; write ${write}, or ${
         dashed(name)
-      }=${next} if it is the value`,
+      }=${value} if it is the value`,
     );
   }
-  return rest.shift()!;
+  return value;
 }
 
 function valueOf(name: string, flag: FlagSpec, text: string): unknown {
@@ -140,21 +127,18 @@ function choice(values: readonly string[]): string {
   return values.length === 1 ? values[0]! : `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
 }
 
-/** What is no flag of a command: a word, or the letter of one. */
-function unknownFlag(
-  spec: CommandSpec,
-  written: string,
-  long: Iterable<string>,
-  byLetter: ReadonlyMap<string, string>,
-): UsageError {
-  const name = written.replace(/^-+/, "");
-  const other = byLetter.has(`-${name}`) ? `; did you mean -${name}?` : "";
-  const meant = other || didYouMean(name, [...long].map((each) => each.slice(2)), (each) => `--${each}`);
-  const argument = /^-[^a-z-]/i.test(written) && spec.args.length > 0
-    ? "; write -- before it if it is an argument"
-    : "";
+/** What is no flag of a command: `written`, which may be one letter of a word. */
+function unknownFlag(spec: CommandSpec, written: string, word: string, known: FlagSpecs): UsageError {
+  // A number below zero, or what else is no letter.
+  const odd = /^-[^a-z-]/i.test(word);
+  const shown = odd ? word : written;
+  const name = shown.replace(/^-+/, "");
+  const other = Object.values(known).some(({ short }) => short === name) ? `; did you mean -${name}?` : "";
+  const meant = other ||
+    didYouMean(name, Object.keys(known).map((each) => dashed(each).slice(2)), (each) => `--${each}`);
+  const argument = odd && spec.args.length > 0 ? "; write -- before it if it is an argument" : "";
   return new UsageError(
-    `${spec.name} has no flag ${written}${argument || meant || `; see its flags with "${spec.name} --help"`}`,
+    `${spec.name} has no flag ${shown}${argument || meant || `; see its flags with "${spec.name} --help"`}`,
   );
 }
 
