@@ -62,7 +62,9 @@ export interface LeftOpen {
  * @returns Who they were.
  */
 export function leftOpen(folder: string): readonly LeftOpen[] {
-  return [...Deno.readDirSync(folder)].flatMap(({ name }) => {
+  // Whatever else has come to lie there, a folder perhaps, is nobody's word.
+  const files = [...Deno.readDirSync(folder)].filter(({ isFile }) => isFile);
+  return files.flatMap(({ name }) => {
     const path = `${folder}/${name}`;
     try {
       using file = Deno.openSync(path, { read: true, write: true });

@@ -31,6 +31,22 @@ Deno.test("Who works with the stores is told from who was killed meanwhile, and 
     assert.deepEqual(names(folder), []);
   }));
 
+Deno.test("What is no file among those who work with the stores is left alone", () =>
+  inFolder(async (folder) => {
+    const texts = new FileRepository(`${folder}/texts`);
+    const copy = functionTask("copy", {
+      done: YamlMetadataRepository.files(`${folder}/done`),
+      links: { texts: input(texts), copies: output(new FileRepository(`${folder}/copies`)) },
+    }, async ({ texts, copies }) => await copies.write(await texts.text()));
+    await texts.put("one", "1");
+    const open = `${folder}/state/open`;
+    await Deno.mkdir(`${open}/folder`, { recursive: true });
+    await Deno.symlink("nowhere", `${open}/link`);
+    const { succeeded } = await new Pipeline({ tasks: [copy], state: `${folder}/state` }).run().finished;
+    assert.equal(succeeded, 1);
+    assert.deepEqual(names(open).sort(), ["folder", "link"]);
+  }));
+
 Deno.test("What could not be removed, in an opening or in a run, is removed by the next run", async (t) => {
   for (const [what, only] of [["an opening", ["remove"]], ["a write", ["file.write", "rename"]]] as const) {
     await t.step(what, () =>
