@@ -20,12 +20,14 @@ const WRITE_SIZE = 2 ** 19;
  * @param file The file, open for reading.
  * @param size How long it is, in bytes.
  * @param options Which bytes are wanted, and what ends the stream.
+ * @param cutShort The error when the file ends before `end`. Default: the stream ends there.
  * @returns The bytes.
  */
 export function fileStream(
   file: Deno.FsFile,
   size: number,
   options: ReadOptions = {},
+  cutShort?: () => unknown,
 ): ReadableStream<Bytes> {
   const { signal, start = 0, end = Infinity } = options;
   let left = end - start;
@@ -55,7 +57,7 @@ export function fileStream(
         if (!open) return;
         if (count === null) {
           close();
-          return controller.close();
+          return cutShort && left > 0 ? controller.error(cutShort()) : controller.close();
         }
         left -= count;
         controller.enqueue(count === buffer.length ? buffer : buffer.subarray(0, count));

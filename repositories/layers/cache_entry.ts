@@ -8,6 +8,8 @@
  */
 import { createHash } from "node:crypto";
 import { type Bytes, concat, decodeText, encodeText } from "../../core/bytes.ts";
+import { RepositoryError } from "../../core/errors.ts";
+import type { Key } from "../../core/key.ts";
 import type { ReadOptions } from "../driver.ts";
 import { closeFile, fileStream } from "../file_stream.ts";
 
@@ -106,13 +108,23 @@ export class CacheEntry {
     await this.#file.seek(0, Deno.SeekMode.Start);
   }
 
-  /** The bytes, or some of them; the stream closes the file. */
-  stream({ signal, start = 0, end = Infinity }: ReadOptions = {}): ReadableStream<Bytes> {
-    return fileStream(this.#file, this.#length, {
-      signal,
-      start,
-      end: Math.min(end, this.description.size),
-    });
+  /** The bytes, or some of them; the stream closes the file. It fails when the file is cut short meanwhile. */
+  stream(
+    key: Key,
+    subject: string,
+    { signal, start = 0, end = Infinity }: ReadOptions = {},
+  ): ReadableStream<Bytes> {
+    return fileStream(
+      this.#file,
+      this.#length,
+      { signal, start, end: Math.min(end, this.description.size) },
+      () =>
+        new RepositoryError(
+          "io",
+          `Cannot read "${key}" of ${subject}: the file in the cache that keeps it was cut short while it was read; read it again`,
+          { operation: "read", subject, key, retry: "later" },
+        ),
+    );
   }
 
   /** Notes that it is used now, and since when it has been known. */

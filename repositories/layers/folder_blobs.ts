@@ -31,7 +31,7 @@ export function blobsInFolder(
       // Where parts cannot be read beneath, they cannot be read here either, whether or not the value is kept.
       if (part && !inner.supports.ranges) return await inner.read(key, options);
       const entry = await reads.find(key, options?.signal);
-      if (entry) return entry.stream(options);
+      if (entry) return entry.stream(key, inner.name, options);
       if (part) return await inner.read(key, options);
       const before = await reads.look(key, options);
       const stream = await inner.read(key, options);
@@ -56,7 +56,7 @@ export function blobsInFolder(
       const entry = await reads.find(key, options?.signal);
       if (entry) {
         try {
-          return await readAll(entry.stream({ signal: options?.signal }));
+          return await readAll(entry.stream(key, inner.name, { signal: options?.signal }));
         } catch (error) {
           options?.signal?.throwIfAborted();
           cache.trouble(error);

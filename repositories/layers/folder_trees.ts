@@ -88,7 +88,8 @@ class KeptTrees {
       }
       throw new Error(`${JSON.stringify(path)} of "${key}" is no longer there; read the tree again`);
     };
-    return new TarEntries(await expand(entry.stream({ signal }), signal, as), as, again, signal);
+    const archive = entry.stream(key, this.inner.name, { signal });
+    return new TarEntries(await expand(archive, signal, as), as, again, signal);
   }
 
   async #takeIn(key: Key, options: OperationOptions | undefined): Promise<CacheEntry | undefined> {

@@ -504,3 +504,31 @@ Deno.test("cached() refuses documents in a folder", () => {
       "Cannot keep pages in a folder, since its values are documents; keep them in memory, or put cached() over the blobs beneath",
   });
 });
+
+Deno.test("cached() in a folder gives no short value when its file is cut short while it is read", () =>
+  inFolder(async (folder) => {
+    const inner = memoryBlobDriver();
+    const value = "x".repeat(1_000_000);
+    await put(inner, "a", value);
+    const { driver } = await over(inner, folder);
+    assert.equal(await stream(driver, "a"), value);
+    const cut = async (): Promise<void> => {
+      for await (const { name, isFile } of Deno.readDir(folder)) {
+        if (isFile) await Deno.truncate(`${folder}/${name}`, 400_000);
+      }
+    };
+    for (const options of [{}, { start: 10, end: 900_000 }]) {
+      const reader = (await driver.read("a", options))!.getReader();
+      await reader.read();
+      await cut();
+      const rest = async (): Promise<void> => {
+        while (!(await reader.read()).done);
+      };
+      await assert.rejects(rest(), {
+        code: "io",
+        message:
+          `Cannot read "a" of ${inner.name}: the file in the cache that keeps it was cut short while it was read; read it again`,
+      });
+      assert.equal(await stream(driver, "a"), value, "it is read beneath, and kept again");
+    }
+  }));
