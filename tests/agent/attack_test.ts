@@ -5,7 +5,8 @@ import { Channel } from "../../core/channel.ts";
 import type { Bytes } from "../../core/bytes.ts";
 import { MemoryBlobRepository } from "../../repositories/memory.ts";
 import type { Grant, GrantedOutput } from "../../tasks/agent.ts";
-import { attemptOf, grantOf, keyFeed, Place, type Send, until, type Worker } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { attemptOf, grantOf, keyFeed, Place, type Send, type Worker } from "./kit.ts";
 import { Raw } from "./raw.ts";
 
 /** All names and contents below a folder, but for what the agent keeps for itself. */

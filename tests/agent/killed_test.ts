@@ -9,7 +9,8 @@ import { input } from "../../tasks/link.ts";
 import type { Runner, RunnerOpen } from "../../tasks/runner.ts";
 import { defineTask } from "../../tasks/task.ts";
 import type { WorkerFile } from "./coordinator.ts";
-import { grantOf, until } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { grantOf } from "./kit.ts";
 import { Raw } from "./raw.ts";
 
 const LARGE = Array.from({ length: 100_000 }, (_, i) => `line ${i}\n`).join("");

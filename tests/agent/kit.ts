@@ -163,8 +163,3 @@ export class Place implements AsyncDisposable {
     await Deno.remove(this.folder, { recursive: true });
   }
 }
-
-/** Waits until something holds. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-}

@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { directoryDriver } from "../../repositories/directory.ts";
 import type { GrantedOutput } from "../../tasks/agent.ts";
 import { describeTree } from "../../testing/trees.ts";
-import { grantOf, Place, until, type Worker } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { grantOf, Place, type Worker } from "./kit.ts";
 import { Raw } from "./raw.ts";
 
 const sha256 = (text: string | Uint8Array): string => createHash("sha256").update(text).digest("hex");

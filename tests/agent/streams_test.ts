@@ -5,7 +5,8 @@ import type { Key } from "../../core/key.ts";
 import { MemoryBlobRepository } from "../../repositories/memory.ts";
 import type { GrantedItem, GrantedOutput } from "../../tasks/agent.ts";
 import type { KeyFeed } from "../../tasks/runner.ts";
-import { grantOf, keyFeed, Place, until, type Worker } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { grantOf, keyFeed, Place, type Worker } from "./kit.ts";
 
 /** What a feed says, in a worker's words. */
 async function poll(

@@ -15,7 +15,8 @@ import { Repository } from "../../repositories/repository.ts";
 import { yaml } from "../../repositories/yaml.ts";
 import { directory, file, link } from "../../testing/trees.ts";
 import type { GrantedInput } from "../../tasks/agent.ts";
-import { grantOf, Place, until } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { grantOf, Place } from "./kit.ts";
 
 const TEXT = "handsome, clever, and rich";
 const sha256 = (text: string | Uint8Array): string => createHash("sha256").update(text).digest("hex");

@@ -8,18 +8,23 @@ import { sleep, systemClock } from "../../core/clock.ts";
 /** How long anything may take, in milliseconds. */
 const PATIENCE = 60_000;
 
+/** Whether something is so. */
+type Holds = () => boolean | Promise<boolean>;
+
 /**
  * Waits until something is so.
  *
- * @param what What, for the error: `a script runs`.
+ * @param what What, for the error: `a script runs`. Default: how it is asked.
  * @param holds Whether it is.
  * @throws {Error} When it is not after a minute.
  */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+export function until(what: string, holds: Holds): Promise<void>;
+export function until(holds: Holds): Promise<void>;
+export async function until(what: string | Holds, holds = what as Holds): Promise<void> {
   const late = performance.now() + PATIENCE;
-  while (!await holds()) {
+  for (let times = 1; !await holds(); times++) {
     if (performance.now() > late) throw new Error(`${what}: not after ${PATIENCE / 1000} s`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(times, 10)));
   }
 }
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { field, functionTask, input, MemoryMetadataRepository, output, status } from "../../mod.ts";
 import { takeLease } from "../../pipeline/lease.ts";
-import { blobs, copy, each, inMemory, jobsOf, keysOf, outcomes, runAll, until } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { blobs, copy, each, inMemory, jobsOf, keysOf, outcomes, runAll } from "./kit.ts";
 
 const hang = ({ signal }: { signal: AbortSignal }): Promise<never> =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));

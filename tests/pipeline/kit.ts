@@ -97,11 +97,6 @@ export function each(
   return functionTask(name, { done: outcomes(`${name}-done`), ...options, links: { of: input(of) } }, body);
 }
 
-/** Waits until something holds; the test's own time limit is the limit. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!await holds()) await new Promise((resolve) => setTimeout(resolve, 1));
-}
-
 /** A clock that counts the timers that are set, and is otherwise another one. */
 export function counting(clock: Clock): Clock & { readonly set: number } {
   let set = 0;

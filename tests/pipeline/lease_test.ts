@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { takeLease } from "../../pipeline/lease.ts";
 import { leaseHolder } from "../../pipeline/lease.ts";
 import { pipelineIn, storesIn } from "./shared_pipeline.ts";
-import { until } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
 import { inFolder } from "../kit/folder.ts";
 
 /** A coordinator in another process, and the lines it has said. */

@@ -13,7 +13,8 @@ import type { Ending, RunContext, Runner } from "../../tasks/runner.ts";
 import { defineTask, type TaskOptions } from "../../tasks/task.ts";
 import { RateLimit } from "../../pipeline/rate_limit.ts";
 import { ManualClock } from "../../testing/manual_clock.ts";
-import { blobs, copy, counting, each, inMemory, jobsOf, outcomes, runAll, troubles, until } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { blobs, copy, counting, each, inMemory, jobsOf, outcomes, runAll, troubles } from "./kit.ts";
 
 const keys = (n: number): string[] => Array.from({ length: n }, (_, i) => `k${String(i).padStart(4, "0")}`);
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));

@@ -20,7 +20,8 @@ import { overlay } from "../../repositories/combine/overlay.ts";
 import { related } from "../../repositories/combine/related.ts";
 import { keeping } from "../../repositories/layers/keeping.ts";
 import { keepingWhere } from "../../repositories/layers/keeping_where.ts";
-import { keysOf, until } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { keysOf } from "./kit.ts";
 
 const KEYS = ["a", "b", "c", "d", "e"];
 

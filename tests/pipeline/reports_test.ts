@@ -13,7 +13,8 @@ import {
 } from "../../mod.ts";
 import { fakeExecutor } from "../../testing/fake_executor.ts";
 import { ManualClock } from "../../testing/manual_clock.ts";
-import { blobs, copy, each, inMemory, outcomes, runAll, until } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { blobs, copy, each, inMemory, outcomes, runAll } from "./kit.ts";
 
 const none = { waiting: 0, ready: 0, running: 0, retrying: 0, done: 0, failed: 0, blocked: 0 };
 

@@ -13,7 +13,8 @@ import {
 } from "../../mod.ts";
 import { faulty } from "../../testing/faulty.ts";
 import { manualClock } from "../../testing/manual_clock.ts";
-import { blobs, copy, each, inMemory, jobsOf, keysOf, outcomes, runAll, troubles, until } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { blobs, copy, each, inMemory, jobsOf, keysOf, outcomes, runAll, troubles } from "./kit.ts";
 
 const hang = ({ signal }: { signal: AbortSignal }): Promise<never> =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));

@@ -18,7 +18,8 @@ import {
   type Task,
 } from "../../mod.ts";
 import { ManualClock } from "../../testing/manual_clock.ts";
-import { blobs, copy, counting, inMemory, jobsOf, keysOf, outcomes, runAll, troubles, until } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { blobs, copy, counting, inMemory, jobsOf, keysOf, outcomes, runAll, troubles } from "./kit.ts";
 
 const fail = (): never => {
   throw new Error("no");

@@ -5,7 +5,8 @@ import { Pipeline, type PipelineEvent, processTask, requires } from "../../mod.t
 import type { Flight } from "../../pipeline/flight.ts";
 import { Waits } from "../../pipeline/waits.ts";
 import { fakeExecutor } from "../../testing/fake_executor.ts";
-import { blobs, outcomes, until } from "./kit.ts";
+import { until } from "../kit/waiting.ts";
+import { blobs, outcomes } from "./kit.ts";
 
 /** The same executor, with other answers. */
 function asked(

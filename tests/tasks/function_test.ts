@@ -16,7 +16,8 @@ import {
 } from "../../mod.ts";
 import { faulty } from "../../testing/faulty.ts";
 import { ManualClock } from "../../testing/manual_clock.ts";
-import { blobs, each, inMemory, keysOf, outcomes, runAll, until } from "../pipeline/kit.ts";
+import { until } from "../kit/waiting.ts";
+import { blobs, each, inMemory, keysOf, outcomes, runAll } from "../pipeline/kit.ts";
 
 /** Runs a body for one job with an output, and gives the outcome. */
 async function outcomeOf(

@@ -23,7 +23,8 @@ import {
 import { systemClock } from "../../core/clock.ts";
 import { itemJob, itemKey } from "../../tasks/item_keys.ts";
 import type { Ending, RunContext } from "../../tasks/runner.ts";
-import { keysOf, until } from "../pipeline/kit.ts";
+import { until } from "../kit/waiting.ts";
+import { keysOf } from "../pipeline/kit.ts";
 
 const attempt: Attempt = { task: "work", job: "emma", replica: 0, attempt: 1 };
 
