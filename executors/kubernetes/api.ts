@@ -2,7 +2,8 @@
  * Calls of the API of a cluster, over `fetch`.
  *
  * One client carries the calls, another the streams: over HTTP/2 all requests of a client share one connection, on which the apiserver serves 100 at a
- * time, and each watch and each log that is followed takes one of them.
+ * time, and each watch and each log that is followed takes one of them. Documents of some size go with the streams, over HTTP/1.1: over HTTP/2 `fetch`
+ * sends them in two pieces, and the second waits 40 ms for the first to be confirmed.
  *
  * @module
  */
@@ -24,6 +25,9 @@ export interface ApiCall {
 
 /** How long the apiserver may take to answer a call, in milliseconds. */
 const ANSWER = 60_000;
+
+/** How long a document may be to go over HTTP/2, in characters. */
+const SMALL = 512;
 
 /** The API of a cluster. */
 export class Api {
@@ -55,9 +59,9 @@ export class Api {
     }`;
   }
 
-  #client(proof: Proof, streams: boolean): Deno.HttpClient {
+  #client(proof: Proof, shared: boolean): Deno.HttpClient {
     if (this.#closed) throw new DOMException("The executor was closed", "AbortError");
-    const kind = `${streams}\n${proof.cert ?? ""}`;
+    const kind = `${shared}\n${proof.cert ?? ""}`;
     let client = this.#clients.get(kind);
     if (client === undefined) {
       const { authorities } = this.access;
@@ -66,8 +70,8 @@ export class Api {
         caCerts: [...authorities],
         ...(proof.cert !== undefined && { cert: proof.cert, key: proof.key! }),
         ...(proxy !== undefined && { proxy: { url: proxy } }),
-        http2: !streams,
-        ...(streams && { poolMaxIdlePerHost: 8 }),
+        http2: shared,
+        ...(!shared && { poolMaxIdlePerHost: 8 }),
       });
       this.#clients.set(kind, client);
     }
@@ -131,7 +135,8 @@ export class Api {
     signal?.throwIfAborted();
     const proof = await this.access.proof(fresh);
     const { method = "GET", path, query, body } = call;
-    const client = this.#client(proof, streams);
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const client = this.#client(proof, !streams && (text === undefined || text.length <= SMALL));
     let response: Response;
     try {
       response = await fetch(`${this.#server}${path}${query ? `?${new URLSearchParams(query)}` : ""}`, {
@@ -139,12 +144,12 @@ export class Api {
         client,
         headers: this.#headers({
           Accept: "application/json",
-          ...(body !== undefined && {
+          ...(text !== undefined && {
             "Content-Type": method === "PATCH" ? "application/merge-patch+json" : "application/json",
           }),
           ...proof.headers,
         }),
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(text !== undefined && { body: text }),
         ...(signal && { signal }),
       });
     } catch (error) {
@@ -152,11 +157,11 @@ export class Api {
       throw faultOf(error);
     }
     if (response.ok) return response;
-    const text = await response.text();
+    const said = await response.text();
     if (response.status === 401 && this.access.renews && !fresh) {
       return await this.#request(call, signal, streams, true);
     }
-    throw refusal(response, text);
+    throw refusal(response, said);
   }
 
   #headers(headers: Readonly<Record<string, string>>): [string, string][] {
@@ -189,7 +194,7 @@ export class Api {
     const socket = new WebSocket(`${this.#server.replace(/^http/, "ws")}${path}?${query}`, {
       protocols: ["v5.channel.k8s.io"],
       headers: this.#headers(proof.headers),
-      client: this.#client(proof, true),
+      client: this.#client(proof, false),
     });
     socket.binaryType = "arraybuffer";
     const done = Promise.withResolvers<{ readonly status?: string } | "refused">();

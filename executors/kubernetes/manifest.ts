@@ -117,6 +117,8 @@ export async function podOf(order: PodOrder): Promise<Tree> {
       volumes: [
         ...spec.volumes as List ?? [],
         { name: "datatask", emptyDir: {} },
+        // A part of the other (subPath) would cost the node more than a volume does.
+        { name: "datatask-work", emptyDir: {} },
         {
           name: "datatask-run",
           secret: { secretName: secretName(order), defaultMode: 0o444, items: filesOf(order) },
@@ -219,7 +221,7 @@ function dressed(order: PodOrder, main: Tree): Tree {
     volumeMounts: [
       ...main.volumeMounts as List ?? [],
       { name: "datatask", mountPath: HOME },
-      { name: "datatask", mountPath: WORKDIR, subPath: "work" },
+      { name: "datatask-work", mountPath: WORKDIR },
       { name: "datatask-run", mountPath: RUN, readOnly: true },
     ],
   };

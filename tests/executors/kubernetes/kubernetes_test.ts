@@ -163,7 +163,7 @@ test("mounts folders of the node and volumes that have names", async (place) => 
   const { executor } = await opened(place, { volumes: { scratch: { emptyDir: { medium: "Memory" } } } });
   const status = await run(
     executor,
-    "echo x >/scratch/x && cat /scratch/x && ls /host/hostname && ! touch /host/y 2>&1",
+    "echo x >/scratch/x && cat /scratch/x && ls /host/hostname && ! touch /host/y 2>&1 && touch /datatask/work/z",
     {
       mounts: [
         { source: "scratch", target: "/scratch" },
