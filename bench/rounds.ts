@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sleep, systemClock } from "../core/clock.ts";
 import { median } from "./figure.ts";
 
 /** How quick one way is. */
@@ -21,6 +22,8 @@ export interface RoundsOptions {
   readonly width: number;
   /** How many rounds. */
   readonly rounds: number;
+  /** How long to wait after each round, in milliseconds: what a server has still to do for one way is not to slow down the next. Default: 0. */
+  readonly pauseMs?: number;
 }
 
 /**
@@ -32,12 +35,15 @@ export interface RoundsOptions {
  */
 export async function inRounds<N extends string>(
   ways: Readonly<Record<N, () => Promise<void>>>,
-  { jobs, width, rounds }: RoundsOptions,
+  { jobs, width, rounds, pauseMs = 0 }: RoundsOptions,
 ): Promise<Readonly<Record<N, Pace>>> {
   const names = Object.keys(ways) as N[];
   const times = Object.fromEntries(names.map((name) => [name, []])) as unknown as Record<N, number[]>;
   for (let round = 0; round < rounds; round++) {
-    for (const name of names) times[name].push(await perJob(ways[name], width, Math.ceil(jobs / rounds)));
+    for (const name of names) {
+      times[name].push(await perJob(ways[name], width, Math.ceil(jobs / rounds)));
+      await sleep(systemClock, pauseMs);
+    }
   }
   const bare = times[names[0]!];
   const pace = (all: readonly number[]): Pace => ({
