@@ -5,7 +5,14 @@
  */
 import { UsageError } from "../core/errors.ts";
 import { parseArgs } from "../deps/parse_args.ts";
-import { type CommandSpec, COMMON_FLAGS, dashed, type FlagSpec, type FlagSpecs } from "./spec.ts";
+import {
+  type CommandSpec,
+  COMMON_FLAGS,
+  type Completes,
+  dashed,
+  type FlagSpec,
+  type FlagSpecs,
+} from "./spec.ts";
 import { didYouMean } from "./suggest.ts";
 import { usage } from "./usage.ts";
 
@@ -107,6 +114,10 @@ function given(name: string, flag: FlagSpec, { value, inlineValue, rawName }: Op
 }
 
 function valueOf(name: string, flag: FlagSpec, text: string): unknown {
+  // Often a variable of a shell that is not set: it would name the current folder.
+  if (text === "" && isPath(flag.completes)) {
+    throw new UsageError(`${dashed(name)} is empty; write ${dashed(name)} ${flag.placeholder ?? "PATH"}`);
+  }
   if (flag.kind === "number") {
     const number = /^\d+$/.test(text) ? Number(text) : NaN;
     if (Number.isSafeInteger(number) && number > 0) return number;
@@ -121,6 +132,10 @@ function valueOf(name: string, flag: FlagSpec, text: string): unknown {
     );
   }
   return text;
+}
+
+function isPath(completes: Completes | undefined): boolean {
+  return completes === "file" || completes === "folder";
 }
 
 function choice(values: readonly string[]): string {
@@ -144,6 +159,8 @@ function unknownFlag(spec: CommandSpec, written: string, word: string, known: Fl
 
 function checkCount(spec: CommandSpec, args: readonly string[]): void {
   const needed = spec.args.filter((argument) => !argument.optional);
+  const empty = spec.args.find(({ completes }, at) => args[at] === "" && isPath(completes));
+  if (empty) throw new UsageError(`${empty.name} is empty; write ${usage(spec)}`);
   const missing = needed[args.length];
   if (missing) {
     throw new UsageError(`${spec.name} needs ${article(missing.name)}; write ${usage(spec)}`);

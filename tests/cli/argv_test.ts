@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { scan } from "../../cli/argv.ts";
+import { usage } from "../../cli/usage.ts";
 import { COMMANDS } from "../../cli/table.ts";
 
 const spec = (name: string) => COMMANDS.get(name)!;
@@ -41,7 +42,7 @@ Deno.test("scan() takes the value of a flag in all ways in which it is usually w
   for (const words of [["-o", "-"], ["-o-"], ["--output=-"]]) {
     assert.equal(scan(spec("graph"), words).flags.output, "-");
   }
-  for (const text of ["", "--json", "two\nlines", "a=b", "-5"]) {
+  for (const text of ["--json", "two\nlines", "a=b", "-5"]) {
     assert.equal(scan(spec("graph"), [`--output=${text}`]).flags.output, text);
   }
   assert.equal(scan(spec("graph"), ["-o", "-5"]).flags.output, "-5");
@@ -83,6 +84,11 @@ Deno.test("scan() says what is wrong, and what to write", () => {
       ["ls", ["-c=yes"], '-c takes no value; leave "yes" out'],
       ["ls", ["-sc=a=b"], '-c takes no value; leave "a=b" out'],
       ["run", ["--notTask", "a"], "run has no flag --notTask; did you mean --not-task?"],
+      ["graph", ["-o", ""], "--output is empty; write --output FILE"],
+      ["graph", ["--output="], "--output is empty; write --output FILE"],
+      ["ls", ["-p", ""], "--pipeline is empty; write --pipeline MODULE"],
+      ["backup", [""], `DIR is empty; write ${usage(spec("backup"))}`],
+      ["restore", [""], `DIR is empty; write ${usage(spec("restore"))}`],
       ["run", ["--progress="], 'Cannot use "" for --progress; choose auto, plain or none'],
       ["run", ["-t", "--"], "--task needs a value; write --task TASK"],
       [
