@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError } from "../../core/errors.ts";
+import { pathError } from "../path_error.ts";
 import type { Store } from "./stores.ts";
 
 /** A store, as the index knows it. */
@@ -24,7 +25,7 @@ export async function readIndex(dir: string): Promise<readonly IndexedStore[] | 
     text = await Deno.readTextFile(`${dir}/backup.json`);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    throw pathError(`read ${dir}/backup.json`, error);
   }
   const index = parse(text);
   if (index?.format !== FORMAT || !Array.isArray(index.stores)) {

@@ -1,5 +1,4 @@
 /** `backup`: copies repositories into a folder. @module */
-import { UsageError } from "../../core/errors.ts";
 import type { Pipeline } from "../../pipeline/pipeline.ts";
 import { Archive } from "../backup/archive.ts";
 import { Copying, type CopyTally } from "../backup/copying.ts";
@@ -7,6 +6,7 @@ import { writeIndex } from "../backup/index_file.ts";
 import { isWanted, storesOf } from "../backup/stores.ts";
 import { EXIT } from "../fail.ts";
 import { repositoryOf } from "../names.ts";
+import { pathError } from "../path_error.ts";
 import { amount, counted, size } from "../rows.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { BACKUP } from "../specs/data.ts";
@@ -46,10 +46,7 @@ async function makeFolder(dir: string): Promise<void> {
   try {
     await Deno.mkdir(dir, { recursive: true });
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists || (error as { code?: string }).code === "ENOTDIR")) {
-      throw error;
-    }
-    throw new UsageError(`Cannot use ${dir} for a backup: it is a file; name a folder`, { cause: error });
+    throw pathError(`make the folder ${dir} for a backup`, error);
   }
 }
 

@@ -1,6 +1,7 @@
 /** `graph`: draws the pipeline. @module */
 import { UsageError } from "../../core/errors.ts";
 import type { PipelineGraph } from "../../pipeline/reports.ts";
+import { pathError } from "../path_error.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { GRAPH } from "../specs/look.ts";
 
@@ -27,7 +28,9 @@ export async function run(context: Context, flags: Flags): Promise<number> {
   const text = await draw(graph, format, pipeline.name);
   if (flags.output === undefined || flags.output === "-") context.io.out(text);
   else {
-    await Deno.writeTextFile(flags.output, text);
+    await Deno.writeTextFile(flags.output, text).catch((error) => {
+      throw pathError(`write ${flags.output}`, error);
+    });
     context.io.err(`Wrote ${flags.output}\n`);
   }
   return 0;

@@ -119,9 +119,16 @@ Deno.test("backup and restore name what they cannot use", () =>
   inFolder(async (dir) => {
     const it = await filled();
     await Deno.writeTextFile(`${dir}/file`, "");
-    assert.deepEqual(
-      (await cli(["backup", `${dir}/file`], it)).err,
-      `datatask: Cannot use ${dir}/file for a backup: it is a file; name a folder\n`,
+    for (const place of [`${dir}/file`, `${dir}/file/below`]) {
+      const { code, err } = await cli(["backup", place], it);
+      assert.deepEqual([code, err], [
+        2,
+        `datatask: Cannot make the folder ${place} for a backup: there is a file where a folder must be; name another place\n`,
+      ]);
+    }
+    assert.equal(
+      (await cli(["restore", `${dir}/file`], it)).err,
+      `datatask: Cannot read ${dir}/file/backup.json: there is a file where a folder must be; name another place\n`,
     );
     assert.equal(
       (await cli(["backup", dir, "cuont"], it)).err,

@@ -394,6 +394,20 @@ Deno.test("graph draws in four languages", async () => {
   const { code, err } = await cli(["graph", "-o", `${dir}/p.svg`], it);
   assert.deepEqual([code, err], [0, `Wrote ${dir}/p.svg\n`]);
   assert.match(await Deno.readTextFile(`${dir}/p.svg`), /^<svg /);
+  for (
+    const [path, why] of [
+      [
+        `${dir}/none/p.svg`,
+        "the folder that it belongs in is not there; make it first, or name another place",
+      ],
+      [`${dir}/p.svg/p.svg`, "there is a file where a folder must be; name another place"],
+      [dir, "it is a folder; name a file"],
+      [`${dir}/${"p".repeat(300)}`, "its name is too long; name another place"],
+    ] as const
+  ) {
+    const { code, err } = await cli(["graph", "-o", path], it);
+    assert.deepEqual([code, err], [2, `datatask: Cannot write ${path}: ${why}\n`]);
+  }
   await Deno.remove(dir, { recursive: true });
 });
 
