@@ -41,14 +41,14 @@ class Refusal extends Error {}
  * @param key Of which key.
  * @param value The value.
  * @param subject Of which repository, for the error.
- * @returns The document. It shares parts with the value.
+ * @returns The document, without its `_id`. It shares parts with the value.
  * @throws {RepositoryError} With code `invalid-value` when it could not be given back as it is.
  */
 export function toDocument(
   key: Key,
   value: unknown,
   subject: string,
-): Document & { _id: string } {
+): Document {
   const findings: Findings = { bytes: SPARE, awkward: false, rich: false };
   try {
     look(value, [], [], findings);
@@ -60,8 +60,8 @@ export function toDocument(
     const fields = form === undefined
       ? value as Document
       : { value: form === "bson" ? packed(value) : value };
-    const document = { ...fields, _id: key, [FIELD]: newStamp(form, findings.rich) };
-    if (findings.bytes > LARGEST) checkSize(document);
+    const document = { ...fields, [FIELD]: newStamp(form, findings.rich) };
+    if (findings.bytes > LARGEST) checkSize({ _id: key, ...document });
     return document;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
@@ -136,6 +136,21 @@ function look(value: unknown, path: (string | number)[], above: unknown[], findi
   }
 }
 
+/** Names with which nothing can be wrong. */
+const PLAIN_NAME = /^[A-Za-z]\w*$/;
+
+/** Passes over what most values are made of, which needs no further look. */
+function isPlain(value: unknown, findings: Findings): boolean {
+  if (typeof value === "string") {
+    if (!value.isWellFormed()) return false;
+    findings.bytes += 16 + value.length * 3;
+    return true;
+  }
+  if (typeof value !== "number" && typeof value !== "boolean") return false;
+  findings.bytes += 16;
+  return true;
+}
+
 function lookInto(value: object, path: (string | number)[], above: unknown[], findings: Findings): void {
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) throw refusal(path, "an invalid date");
@@ -154,8 +169,10 @@ function lookInto(value: object, path: (string | number)[], above: unknown[], fi
   above.push(value);
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
+      const item: unknown = value[i];
+      if (isPlain(item, findings)) continue;
       path.push(i);
-      look(value[i], path, above, findings);
+      look(item, path, above, findings);
       path.pop();
     }
   } else if (isRecord(value)) lookAtFields(value, path, above, findings);
@@ -170,11 +187,12 @@ function lookAtFields(
   findings: Findings,
 ): void {
   for (const name of Object.keys(value)) {
+    findings.bytes += name.length * 3;
+    if (PLAIN_NAME.test(name) && isPlain(value[name], findings)) continue;
     path.push(name);
     if (name.includes("\0") || !name.isWellFormed()) throw refusal(path, "a name that no document can have");
     if (name === "_bsontype") throw refusal(path, "a name that MongoDB's client keeps for itself; rename it");
     if (name.includes(".") || name.startsWith("$")) findings.awkward = true;
-    findings.bytes += name.length * 3;
     look(value[name], path, above, findings);
     path.pop();
   }

@@ -5,6 +5,7 @@
  */
 import { RepositoryError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
+import type { AnyBulkWriteOperation, Document } from "../../deps/mongodb.ts";
 import type { MetadataDriver, OperationOptions, WriteOptions } from "../driver.ts";
 import { memoised } from "../memory_store.ts";
 import { MetadataRepository } from "../metadata.ts";
@@ -83,9 +84,11 @@ export function mongoMetadataDriver<T = unknown>(
     },
     async setMany(values, options) {
       options?.signal?.throwIfAborted();
-      const documents = [...values].map(([key, value]) => toDocument(key, value, place.name));
-      for (let at = 0; at < documents.length; at += MANY) {
-        await writeMany(place, documents.slice(at, at + MANY), options);
+      const writes = [...values].map(([key, value]) => ({
+        replaceOne: { filter: { _id: key }, replacement: toDocument(key, value, place.name), upsert: true },
+      }));
+      for (let at = 0; at < writes.length; at += MANY) {
+        await writeMany(place, writes.slice(at, at + MANY), options);
       }
     },
     beside: memoised((name) =>
@@ -121,7 +124,7 @@ async function getMany<T>(
 async function write(
   place: MongoPlace,
   key: Key,
-  document: Entry,
+  document: Document,
   options: WriteOptions | undefined,
 ): Promise<void> {
   const { ifAbsent, ifVersion } = options ?? {};
@@ -134,7 +137,7 @@ async function write(
   await place.attempt("write", key, options, async (again) => {
     if (ifAbsent) {
       try {
-        await collection.insertOne(document);
+        await collection.insertOne({ _id: key, ...document });
       } catch (error) {
         if ((error as { code?: unknown }).code !== DUPLICATE) throw error;
         if (!again || await current() !== mine) throw taken(place.name, key);
@@ -149,12 +152,9 @@ async function write(
 /** Puts many documents in one request, each in one step. Doing it again does no harm. */
 async function writeMany(
   place: MongoPlace,
-  documents: readonly Entry[],
+  writes: readonly AnyBulkWriteOperation<Entry>[],
   options: OperationOptions | undefined,
 ): Promise<void> {
-  const writes = documents.map((replacement) => ({
-    replaceOne: { filter: { _id: replacement._id }, replacement, upsert: true },
-  }));
   await place.attempt("write", undefined, options, async () => {
     await upsert(() => place.collection().bulkWrite(writes, { ordered: false }));
   });
