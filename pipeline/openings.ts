@@ -30,7 +30,7 @@ export function sayOpened(folder: string): Opened {
     const file = Deno.openSync(path, { write: true, createNew: true });
     // Whoever looks before it is locked takes it for one that was left, and may remove it.
     if (locks(file) && isThere(path)) {
-      file.writeSync(new TextEncoder().encode(currentOwner()));
+      sayWho(file);
       return {
         close(inOrder) {
           try {
@@ -83,6 +83,15 @@ export function leftOpen(folder: string): readonly LeftOpen[] {
  */
 export function forgetOpen(left: readonly LeftOpen[]): void {
   for (const { path } of left) remove(path);
+}
+
+/** Says in a file which process this is. Where it cannot, as on a full disk, only their age tells of what it leaves. */
+function sayWho(file: Deno.FsFile): void {
+  try {
+    file.writeSync(new TextEncoder().encode(currentOwner()));
+  } catch {
+    // Who frees the disk must be able to begin.
+  }
 }
 
 /** Locks a file, unless somebody else has: whether it does. */
