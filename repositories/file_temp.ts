@@ -65,10 +65,12 @@ export class TempNames {
    *
    * @param dir In which folder.
    * @param names The names of what is in it.
-   * @param known Processes known to be dead. Default: none.
+   * @param known Processes known to be dead: it counts for those of other containers and other lives of the machine, since of its own it can be
+   * seen. Default: none.
    */
   async sweep(dir: string, names: Iterable<string>, known?: ReadonlySet<string>): Promise<void> {
-    const dead = new Map<string, boolean>(Array.from(known ?? [], (owner) => [owner, true]));
+    const dead = new Map<string, boolean>();
+    for (const owner of known ?? []) if (isElsewhere(owner)) dead.set(owner, true);
     for (const name of names) {
       if (!UNFINISHED.test(name)) continue;
       const [kind, owner, random] = name.slice(1).split("-") as [string, string, string];
@@ -84,7 +86,7 @@ export class TempNames {
 
   async #isDead(owner: string): Promise<boolean> {
     const [host, pid, started] = owner.split(".");
-    if (!host || !pid || !started || host !== currentOwner().split(".")[0]) return false;
+    if (!host || !pid || !started || isElsewhere(owner)) return false;
     try {
       return startOf(await this.#files.readSmall(`/proc/${pid}/stat`)) !== started;
     } catch (error) {
@@ -127,6 +129,12 @@ export function currentOwner(): string {
     // No such files: not this kind of Linux.
   }
   return `.${Deno.pid}.`;
+}
+
+/** Whether a process is of another container or another life of the machine; not where that cannot be told. */
+function isElsewhere(owner: string): boolean {
+  const [host, here] = [owner, currentOwner()].map((name) => name.split(".")[0]);
+  return host !== "" && host !== here;
 }
 
 /** When a process started: the 22nd field of its `stat`, counted after the name in parentheses, which may hold anything. */

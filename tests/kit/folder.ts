@@ -2,11 +2,12 @@
  * Does something in a folder of its own, which is removed afterwards.
  *
  * @param use What to do.
+ * @returns What that gives.
  */
-export async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
+export async function inFolder<T = void>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = await Deno.makeTempDir();
   try {
-    await use(folder);
+    return await use(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
