@@ -38,6 +38,9 @@ const LASTING: readonly ErrorCode[] = [
   "unsupported",
 ];
 
+/** How often it is looked again for keys that could not be found, before a run ends. */
+const SEARCHES = 3;
+
 /** So long, in milliseconds, plans are made in one turn of the event loop. */
 const TURN_MS = 10;
 
@@ -78,6 +81,9 @@ export class Coordinator {
   #closing = 0;
   #scheduled = false;
   #begun = false;
+  /** How often it was looked again for keys that could not be found, and whether it will be soon. */
+  #searches = 0;
+  #searching = false;
   #turnBegan = performance.now();
   #draining = false;
   #over = false;
@@ -227,9 +233,36 @@ export class Coordinator {
   #pass(): void {
     if (this.#over) return;
     const acted = !this.#draining && this.#init.ours() && this.#act();
-    if (!this.#init.state.busy && !acted) this.#settleFeeds();
+    if (!this.#init.state.busy && !acted) {
+      this.#search();
+      this.#settleFeeds();
+    }
     const still = this.#running === 0 && this.#closing === 0 && this.#timers.size === 0;
     if (still && !this.#scheduled && (this.#draining || !this.#init.state.busy)) this.#init.onQuiet();
+  }
+
+  /** Looks again, after a while, for keys that could not be found, where that may help. */
+  #search(): void {
+    const { forever, random, state: { tasks } } = this.#init;
+    if (this.#draining || this.#searching || (!forever && this.#searches === SEARCHES)) return;
+    const may = (state: TaskState): boolean =>
+      !this.#out(state) && [...state.unfound().values(), ...state.unrelated()].some(passes);
+    if (!tasks.some(may)) return void (this.#searches = 0);
+    this.#searching = true;
+    this.#later(retryDelay(INFRASTRUCTURE, ++this.#searches, random), () => {
+      this.#searching = false;
+      for (const state of tasks) if (may(state)) state.askAgain();
+    });
+  }
+
+  /** How many jobs this run could have started if their keys had been found. */
+  get unfound(): number {
+    const { startable } = this.#movers(({ live }) => live.set);
+    return this.#init.state.tasks.reduce((sum, state) => {
+      const jobs = new KeySet();
+      for (const job of state.unfound().keys()) jobs.add(job);
+      return sum + startable(state, jobs).size;
+    }, 0);
   }
 
   /** Ends the streams to which nothing can come any more. */
@@ -253,7 +286,7 @@ export class Coordinator {
   /** Which jobs can go on, as far as this run is concerned. */
   #movers(live: Movers["live"]): Movers {
     const { only } = this.#init;
-    const out = ({ selected, task }: TaskState): boolean => !selected || task.disabled;
+    const out = this.#out;
     return {
       live,
       startable: (state, jobs) => {
@@ -262,6 +295,11 @@ export class Coordinator {
       },
       unrestricted: (state) => !out(state) && !only,
     };
+  }
+
+  /** Whether a task has no part in this run. One that was given up for trouble has: what it would bring is missing. */
+  #out({ selected, held, task }: TaskState): boolean {
+    return (!selected && !held) || task.disabled;
   }
 
   /** Stops an attempt that waits for what cannot come in this run: it does not count, and the next run starts it again. */
@@ -274,7 +312,10 @@ export class Coordinator {
       const makers = this.#init.state.feeds.makers(state, link).map((maker) => maker.state.task.name);
       const message =
         `Cannot go on with job "${flight.attempt.job}" of task ${state.task.name}; it is left for the next run`;
-      const why = `its stream ${link} waits for ${makers.join(" and ")}, which cannot go on in this run`;
+      const [unrelated] = state.unrelated(link);
+      const why = unrelated === undefined
+        ? `its stream ${link} waits for ${makers.join(" and ")}, which cannot go on in this run`
+        : `its stream ${link} has items that may be for it, and it cannot be found out whether they are`;
       this.#trouble(state, job, message, new DatataskError("unavailable", why));
     }
     flight.stop("shutdown");

@@ -61,6 +61,16 @@ function membership(
   const holds = id !== undefined && (state.observer.observed(link.repository)?.set ?? term.jobs.set).has(id);
   const met = holds !== inhibits;
   const where = `${term.link} (${link.repository.name})`;
+  const fault = asked.faults.get(term.link);
+  if (key === undefined && fault !== undefined) {
+    return {
+      state: "unmet",
+      text: `the key of the job in ${where} cannot be found: ${describeError(fault)}`,
+      advice: undefined,
+      link: term.link,
+      gate: link.start,
+    };
+  }
   if (key === undefined) {
     return {
       state: inhibits ? "met" : "unmet",
@@ -137,7 +147,7 @@ function conditions(
   state: PipelineState,
   task: TaskState,
   job: number,
-  asked: Asked = new Map(),
+  asked: Asked = { keys: new Map(), faults: new Map() },
 ): Condition[] {
   const all: Condition[] = [];
   for (const [terms, inhibits] of [[task.required, false], [task.inhibiting, true]] as const) {

@@ -115,6 +115,7 @@ export class Feeds {
     let ended = 0;
     for (const open of this.#open) {
       if (!open.feed.waiting || this.#atWork(open, movers, busy)) continue;
+      if (!open.task.unrelated(open.link).next().done) continue;
       prospects ??= new Prospects(this.#state, movers);
       if (this.mayCome(open, prospects).length > 0) continue;
       open.feed.close();

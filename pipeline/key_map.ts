@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isDatataskError } from "../core/errors.ts";
 import { checkKey, type Key } from "../core/key.ts";
 import type { KeySpace } from "./key_space.ts";
 import { type LiveSet, SubscribableSet } from "./observed.ts";
@@ -36,6 +37,8 @@ export class KeyMap {
   readonly #context: KeyMapContext;
   readonly #targets = new Map<number, number>();
   readonly #asking = new Map<number, { again: boolean }>();
+  /** Why the key of a job could not be found, where what it is read from could not be read. */
+  readonly #faults = new Map<number, unknown>();
   readonly #jobs = new Map<number, Set<number>>();
   readonly #listeners: ((job: number, before: number | undefined) => void)[] = [];
 
@@ -70,6 +73,16 @@ export class KeyMap {
     return this.#jobs.get(key) ?? [];
   }
 
+  /** The jobs whose key could not be read, by number, and why: they may well have one. */
+  *unfound(): Generator<readonly [job: number, error: unknown], void, void> {
+    for (const fault of this.#faults) if (this.#init.domain.set.has(fault[0])) yield fault;
+  }
+
+  /** Looks once more for the keys that could not be found. */
+  askAgain(): void {
+    for (const [job] of [...this.unfound()]) this.#map(job);
+  }
+
   /** Calls a function when the key of a job has changed. */
   subscribe(listener: (job: number, before: number | undefined) => void): void {
     this.#listeners.push(listener);
@@ -80,6 +93,8 @@ export class KeyMap {
     const job = keys.key(id);
     const fail = (error: unknown): void => {
       this.#take(id, undefined);
+      // A function that throws, and what is found and is no key, stay so until the data changes.
+      if (isDatataskError(error) && error.code !== "invalid-key") this.#faults.set(id, error);
       this.#init.onTrouble(job, error);
     };
     // Asked anew while an answer is on its way: only the last answer counts.
@@ -108,6 +123,7 @@ export class KeyMap {
   }
 
   #take(job: number, key: Key | undefined): void {
+    this.#faults.delete(job);
     const before = this.#targets.get(job);
     const target = key === undefined
       ? undefined

@@ -9,7 +9,7 @@ import type { Producer, TaskState } from "./task_state.ts";
 
 /** What may still come of a task. */
 export interface Prospect {
-  /** Jobs that run, can start, wait for their next attempt, or wait for something that others may still bring. */
+  /** Jobs that run, can start, wait for their next attempt or for a key that could not be found, or for something that others may still bring. */
   readonly jobs: KeySet;
   /** Whether there may be jobs that nobody knows of yet. */
   readonly more: boolean;
@@ -39,7 +39,9 @@ export class Prospects {
   constructor(state: PipelineState, movers: Movers) {
     this.#state = state;
     const begin = new Map(state.tasks.map((task) => {
-      const able = movers.startable(task, union([task.ready.set, task.delayed.set]));
+      const unfound = new KeySet();
+      for (const job of task.unfound().keys()) unfound.add(job);
+      const able = movers.startable(task, union([task.ready.set, task.delayed.set, unfound]));
       return [task, union([movers.live(task), able])] as const;
     }));
     for (const [task, jobs] of begin) this.#found.set(task, { jobs, more: false });

@@ -85,6 +85,31 @@ export class TaskState {
     return this.#maps.get(link);
   }
 
+  /** Jobs that are not over and of which a key could not be found, and why. */
+  unfound(): ReadonlyMap<number, unknown> {
+    const found = new Map([...this.#maps.values()].flatMap((map) => [...map.unfound()]));
+    for (const job of found.keys()) {
+      if (this.success.set.has(job) || this.failed.set.has(job)) found.delete(job);
+    }
+    return found;
+  }
+
+  /**
+   * Why it could not be found out for which jobs items of a stream are.
+   *
+   * @param links The names of its links. Default: all.
+   */
+  *unrelated(...links: readonly string[]): Generator<unknown, void, void> {
+    for (const link of links.length > 0 ? links : this.#relations.keys()) {
+      for (const [, error] of this.#relations.get(link)?.unfound() ?? []) yield error;
+    }
+  }
+
+  /** Looks once more for the keys that could not be found. */
+  askAgain(): void {
+    for (const map of [...this.#maps.values(), ...this.#relations.values()]) map?.askAgain();
+  }
+
   /** Makes the domain and the maps; after it `wire` can look at other tasks. */
   prepare(): void {
     const { task } = this;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   DatataskError,
   type Executor,
+  functionTask,
   input,
   localExecutor,
   MemoryBlobRepository,
@@ -9,7 +10,9 @@ import {
   Pipeline,
   processTask,
   type ProcessWork,
+  requires,
   sh,
+  stream,
 } from "../../mod.ts";
 import type { Ending, Runner } from "../../tasks/runner.ts";
 import { defineTask } from "../../tasks/task.ts";
@@ -134,6 +137,35 @@ test(
     const again = await runAll(pipeline);
     assert.deepEqual([again.summary.succeeded, again.summary.stuck], [4, 0]);
     assert.deepEqual(await keysOf(more), ["a", "b"]);
+  },
+);
+
+test(
+  "What streams the values of a task that was given up is left for the next run as well",
+  async (door, state) => {
+    const { pipeline, made } = await yard(door, state);
+    const reports = new MemoryBlobRepository("reports");
+    const report = functionTask("report", {
+      done: outcomes("report-done"),
+      links: { wanted: requires(await blobs("wanted", "all")), made: stream(made), report: output(reports) },
+    }, async ({ made, report }) => {
+      const texts: string[] = [];
+      for await (const each of made) texts.push(await each.text());
+      await report.write(texts.sort().join(" "));
+    });
+    const both = new Pipeline({ state, tasks: [...pipeline.tasks.values(), report] });
+    door.enter = () => {
+      throw refused();
+    };
+    const { events, summary } = await runAll(both);
+    assert.deepEqual([summary.succeeded, summary.failed, summary.stuck], [2, 0, 3]);
+    assert.equal(
+      troubles(events).at(-1),
+      'Cannot go on with job "all" of task report; it is left for the next run: its stream made waits for behind, which cannot go on in this run',
+    );
+    door.enter = () => {};
+    assert.deepEqual((await runAll(both)).summary.succeeded, 5);
+    assert.equal(await reports.text("all"), "a b");
   },
 );
 

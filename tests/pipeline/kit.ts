@@ -20,6 +20,7 @@ import {
   type Task,
   type TaskOptions,
 } from "../../mod.ts";
+import type { ManualClock } from "../../testing/manual_clock.ts";
 
 /** What a run has told, and how it ended. */
 export interface Told {
@@ -31,6 +32,32 @@ export interface Told {
 export async function runAll(pipeline: Pipeline, options: RunOptions = {}): Promise<Told> {
   const run = pipeline.run(options);
   const events = await Array.fromAsync(run);
+  return { events, summary: await run.finished };
+}
+
+/** Runs a pipeline by a clock that is turned to the next timer whenever nothing else happens. */
+export async function runByHand(
+  pipeline: Pipeline,
+  clock: ManualClock,
+  options: RunOptions = {},
+): Promise<Told> {
+  const run = pipeline.run(options);
+  const events: PipelineEvent[] = [];
+  const reading = (async () => {
+    for await (const event of run) events.push(event);
+  })();
+  let over = false;
+  run.finished.finally(() => over = true).catch(() => {});
+  for (let quiet = 0; !over;) {
+    const before = events.length;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    quiet = events.length === before ? quiet + 1 : 0;
+    if (quiet >= 3 && !over) {
+      clock.advanceToNext();
+      quiet = 0;
+    }
+  }
+  await reading;
   return { events, summary: await run.finished };
 }
 

@@ -5,10 +5,8 @@ import {
   type MemoryBlobRepository,
   MemoryMetadataRepository,
   output,
-  type Pipeline,
   type PipelineEvent,
   type PipelineInit,
-  type RunOptions,
   seededRandom,
 } from "../../mod.ts";
 import type { Runner } from "../../tasks/runner.ts";
@@ -16,31 +14,7 @@ import { defineTask } from "../../tasks/task.ts";
 import { faulty } from "../../testing/faulty.ts";
 import { ManualClock } from "../../testing/manual_clock.ts";
 import { retryDelay, worthRetrying } from "../../pipeline/retry.ts";
-import { blobs, each, inMemory, jobsOf, keysOf, outcomes, type Told, troubles } from "./kit.ts";
-
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
-/** Runs a pipeline by a clock that is turned to the next timer whenever nothing else happens. */
-async function runByHand(pipeline: Pipeline, clock: ManualClock, options: RunOptions = {}): Promise<Told> {
-  const run = pipeline.run(options);
-  const events: PipelineEvent[] = [];
-  const reading = (async () => {
-    for await (const event of run) events.push(event);
-  })();
-  let over = false;
-  run.finished.finally(() => over = true).catch(() => {});
-  for (let quiet = 0; !over;) {
-    const before = events.length;
-    await turn();
-    quiet = events.length === before ? quiet + 1 : 0;
-    if (quiet >= 3 && !over) {
-      clock.advanceToNext();
-      quiet = 0;
-    }
-  }
-  await reading;
-  return { events, summary: await run.finished };
-}
+import { blobs, each, inMemory, jobsOf, keysOf, outcomes, runByHand, troubles } from "./kit.ts";
 
 function flaky(of: MemoryBlobRepository, failures: number, options: object = {}) {
   let tries = 0;

@@ -17,9 +17,21 @@ import {
   stream,
   type Task,
 } from "../../mod.ts";
+import { faulty } from "../../testing/faulty.ts";
 import { ManualClock } from "../../testing/manual_clock.ts";
 import { until } from "../kit/waiting.ts";
-import { blobs, copy, counting, inMemory, jobsOf, keysOf, outcomes, runAll, troubles } from "./kit.ts";
+import {
+  blobs,
+  copy,
+  counting,
+  inMemory,
+  jobsOf,
+  keysOf,
+  outcomes,
+  runAll,
+  runByHand,
+  troubles,
+} from "./kit.ts";
 
 const fail = (): never => {
   throw new Error("no");
@@ -518,6 +530,37 @@ Deno.test("An item whose job cannot be found is told of, and the others come", a
   assert.deepEqual([seen, troubles(events)], [["p2"], [
     'Cannot find the job that item "p1" of read.pages is for: no',
   ]]);
+});
+
+Deno.test("Jobs wait for the next run while it cannot be found out for which an item is", async () => {
+  const [jobs, pages] = [await blobs("jobs", "emma"), await blobs("pages", "p1", "p2")];
+  const about = new MemoryMetadataRepository<{ book: string }>("about");
+  for (const page of ["p1", "p2"]) await about.set(page, { book: "emma" });
+  let broken = true;
+  const faults = faulty({ rate: 1, on: ["read"], when: ({ key }) => broken && key === "p1" });
+  const seen: string[][] = [];
+  const read = functionTask("read", {
+    done: outcomes(),
+    links: {
+      jobs: requires(jobs),
+      pages: stream(pages, { cokeyed: { about: about.with(faults) }, of: field("about.book") }),
+    },
+  }, async ({ pages }) => {
+    const mine: string[] = [];
+    seen.push(mine);
+    for await (const { key } of pages) mine.push(key);
+  });
+  const clock = new ManualClock();
+  const pipeline = inMemory([read], { clock });
+  const { summary, events } = await runByHand(pipeline, clock);
+  assert.deepEqual([summary.succeeded, summary.failed, summary.stuck], [0, 0, 1]);
+  assert.equal(
+    troubles(events).at(-1),
+    'Cannot go on with job "emma" of task read; it is left for the next run: its stream pages has items that may be for it, and it cannot be found out whether they are',
+  );
+  broken = false;
+  assert.equal((await runAll(pipeline)).summary.succeeded, 1);
+  assert.deepEqual(seen.at(-1), ["p1", "p2"]);
 });
 
 Deno.test("Waiting for items sets no timer and lists nothing", async () => {
