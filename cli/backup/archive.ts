@@ -43,6 +43,9 @@ const DOCUMENT: Codec = {
   decode: decodeDocument,
 };
 
+/** What is done with a value, as errors call it. */
+type Operation = "back up" | "restore" | "verify";
+
 /** One store in a backup. */
 export class Archive implements Disposable {
   readonly #kind: StoreKind;
@@ -105,6 +108,15 @@ export class Archive implements Disposable {
   /** Whether the file of a value that is here reads as the manifest says. */
   async isSound(key: Key, signal: AbortSignal): Promise<boolean> {
     return (await this.#digest(key, signal))?.sha256 === this.entries.get(key)?.sha256;
+  }
+
+  /**
+   * Sees that the file of a value is what the manifest says, where its store has no such value any more to take it from again.
+   *
+   * @throws {RepositoryError} When it is not.
+   */
+  async prove(key: Key, signal: AbortSignal): Promise<void> {
+    await this.#check(key, signal, "verify");
   }
 
   /**
@@ -200,11 +212,11 @@ export class Archive implements Disposable {
   }
 
   /** Sees that the file of a value is what the manifest says. */
-  async #check(key: Key, signal: AbortSignal): Promise<void> {
+  async #check(key: Key, signal: AbortSignal, operation: Operation = "restore"): Promise<void> {
     const entry = this.entries.get(key);
     if (!entry) {
       const why = "its file is in no line of the manifest, so that nothing proves it";
-      throw this.#refuse("restore", key, `${why}; back it up again, or leave it out`);
+      throw this.#refuse(operation, key, `${why}; back it up again, or leave it out`);
     }
     const found = await this.#digest(key, signal);
     const { sha256, size } = entry;
@@ -212,10 +224,10 @@ export class Archive implements Disposable {
     const what = found
       ? `its file is damaged (${found.size} of ${size} bytes, and the SHA-256 digest differs)`
       : "its file is missing";
-    throw this.#refuse("restore", key, `${what}; take it from another backup, or leave it out`);
+    throw this.#refuse(operation, key, `${what}; take it from another backup, or leave it out`);
   }
 
-  #refuse(operation: "back up" | "restore", key: Key, what: string): RepositoryError {
+  #refuse(operation: Operation, key: Key, what: string): RepositoryError {
     return new RepositoryError("invalid-value", `Cannot ${operation} "${key}" of ${this.#name}: ${what}`, {
       operation,
       subject: this.#name,

@@ -1,4 +1,5 @@
 /** `backup`: copies repositories into a folder. @module */
+import type { Key } from "../../core/key.ts";
 import type { Pipeline } from "../../pipeline/pipeline.ts";
 import { Archive } from "../backup/archive.ts";
 import { Copying, type CopyTally } from "../backup/copying.ts";
@@ -26,15 +27,30 @@ export async function run(
   for (const { folder, kind, repository } of stores) {
     using archive = await Archive.open(`${dir}/${folder}`, kind);
     await archive.prepare();
+    const seen = new Set<Key>();
     await copying.all(folder, repository.pages(), async (key, signal) => {
+      seen.add(key);
       const current = await archive.isCurrent(key, repository);
       if (current && (!flags.verify || await archive.isSound(key, signal))) return undefined;
       return await archive.take(key, repository, signal);
     });
+    if (flags.verify && !copying.tally.interrupted) {
+      // Of what is gone from its store there is nothing but this.
+      const alone = [...archive.entries.keys()].filter((key) => !seen.has(key));
+      await copying.all(folder, once(alone), async (key, signal) => {
+        await archive.prove(key, signal);
+        return undefined;
+      });
+    }
     if (copying.tally.interrupted) break;
   }
   copying[Symbol.dispose]();
   return report(context, flags.json, copying.tally, `in ${dir}`, "backup");
+}
+
+/** Keys as their only page. */
+async function* once(keys: readonly Key[]): AsyncGenerator<readonly Key[], void, void> {
+  yield keys;
 }
 
 /** Names must be of tasks or repositories. */

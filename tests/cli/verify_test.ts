@@ -143,6 +143,25 @@ Deno.test("backup --verify takes again what has been damaged in the folder", () 
     assert.equal(await copied("--verify"), 0);
   }));
 
+Deno.test("backup --verify reads, too, what is nowhere else any more", () =>
+  inFolder(async (dir) => {
+    const pipeline = await filled();
+    await cli(["backup", dir], { pipeline });
+    await cli(["rm", "-y", "t.blobs", "bad", "good"], { pipeline });
+    await Deno.writeTextFile(`${dir}/t.blobs/bad`, "TEXT");
+    assert.equal((await cli(["backup", dir], { pipeline })).code, 0);
+    const { code, err } = await cli(["backup", dir, "--verify"], { pipeline });
+    assert.deepEqual([code, err], [
+      1,
+      `t.blobs: Cannot verify "bad" of ${dir}/t.blobs: its file is damaged (4 of 4 bytes, and the SHA-256 digest differs); take it from another backup, or leave it out\n`,
+    ]);
+    await Deno.remove(`${dir}/t.blobs/bad`);
+    assert.match(
+      (await cli(["backup", dir, "--verify"], { pipeline })).err,
+      /Cannot verify "bad" of .*: its file is missing;/,
+    );
+  }));
+
 Deno.test("backup notes no file that does not read back as it was written", () =>
   inFolder(async (dir) => {
     const source = new BlobRepository(memoryBlobDriver("blobs"));
