@@ -536,8 +536,19 @@ export class Pipeline implements AsyncDisposable {
       const live = await liveLog({ requests, task, job, attempt, follow, signal, logs, runs });
       if (live) return live;
     }
-    const earlier = options.attempt !== undefined && logs?.driver.beside?.(`attempt-${options.attempt}`);
-    return (earlier && await earlier.read(job, { signal })) || (await logs?.driver.read(job, { signal }));
+    if (options.attempt !== undefined) {
+      const earlier = await logs?.driver.beside?.(`attempt-${options.attempt}`)?.read(job, { signal });
+      if (earlier || await this.#hasOther(task, job, options.attempt)) return earlier;
+    }
+    return await logs?.driver.read(job, { signal });
+  }
+
+  /** Whether the log that is kept of a job is of another attempt, as far as its records say. */
+  async #hasOther(task: string, job: Key, attempt: number): Promise<boolean> {
+    const { readAttempts, readOutcome } = await import("../tasks/outcome_document.ts");
+    const last = (await readOutcome(this.task(task), job).catch(() => undefined))?.attempt ??
+      (await readAttempts(this.task(task), job).catch(() => undefined))?.outcomes.length;
+    return last !== undefined && last !== attempt;
   }
 
   /** A log, and what it is read with: that is given back when the log has ended, or the pipeline is closed. */

@@ -175,6 +175,32 @@ function faultsOf(
   return faults;
 }
 
+/** What `retry` may say. */
+const RETRY: ReadonlySet<string> = new Set(["attempts", "delay", "factor", "maxDelay", "jitter", "when"]);
+
+function isObject<T>(value: T): value is T & object {
+  return typeof value === "object" && value !== null;
+}
+
+/** What a type check finds and `deno run` does not, and what would then be done in silence or at a late hour. */
+function untypedFaults(name: string, { spawnRate, retry, priority }: TaskOptions<Links>): string[] {
+  const faults: string[] = [];
+  const say = (what: string, value: unknown, write: string): void => {
+    const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+    faults.push(`Task ${name} has ${what} ${shown}; write ${write}`);
+  };
+  if (spawnRate !== undefined && !isObject(spawnRate)) {
+    say("spawnRate", spawnRate, '{ count: 5, per: "1s" }');
+  }
+  if (priority !== undefined && typeof priority !== "function" && !(Number(priority) === priority)) {
+    say("priority", priority, "a number, of which the largest goes first, or a function that gives one");
+  }
+  for (const key of isObject(retry) ? Object.keys(retry).filter((each) => !RETRY.has(each)) : []) {
+    faults.push(`Task ${name} has retry.${key}, which there is not; write ${[...RETRY].join(", ")}`);
+  }
+  return faults;
+}
+
 /**
  * Makes a task of a kind of one's own. Users call `functionTask`, `processTask` and their like, which call this.
  *
@@ -198,13 +224,14 @@ export function defineTask<L extends Links>(
     retry,
     concurrency: options.concurrency ?? Infinity,
     replicas: options.replicas ?? 1,
-    spawnRate: options.spawnRate &&
-      {
+    spawnRate: isObject(options.spawnRate)
+      ? {
         count: options.spawnRate.count,
         perMs: parseDuration(options.spawnRate.per, `spawnRate.per of task ${name}`),
-      },
+      }
+      : undefined,
   };
-  const faults = faultsOf(name, links, limits);
+  const faults = [...faultsOf(name, links, limits), ...untypedFaults(name, options)];
   if (faults.length > 0) throw new DefinitionError(faults);
   const { pool } = runner;
   const own: Record<string, Link> = {

@@ -1,9 +1,9 @@
-/** `rm`: deletes values, so that they are made again. @module */
+/** `rm`: deletes jobs with what they have made, so that they are done again. @module */
 import { UsageError } from "../../core/errors.ts";
 import type { Key } from "../../core/key.ts";
 import type { Pipeline } from "../../pipeline/pipeline.ts";
 import type { Removal } from "../../pipeline/reports.ts";
-import { keyOf, repositoryOf } from "../names.ts";
+import { keyOf, repositoryOf, unknownJob } from "../names.ts";
 import { amount, counted } from "../rows.ts";
 import { runnable } from "../runnable.ts";
 import { near } from "../near.ts";
@@ -31,6 +31,7 @@ export async function run(
   }
   const pipeline = await context.look();
   const chosen = flags.all ? await allKeys(pipeline, name!) : keys;
+  if (flags.recursive && !flags.all) await checkKnown(pipeline, name!, chosen, context);
   const unknown: string[] = [];
   const removals = await pipeline.removals(name!, chosen, {
     recursive: flags.recursive,
@@ -54,6 +55,26 @@ export async function run(
   await pipeline.remove(removals);
   if (!flags.json) context.io.out(`Deleted ${counted(removals.length, "value")}\n`);
   return 0;
+}
+
+/** What follows from a key that is nowhere may be much: where items are for every job, all of them. */
+async function checkKnown(
+  pipeline: Pipeline,
+  name: string,
+  keys: readonly Key[],
+  context: Context,
+): Promise<void> {
+  const task = pipeline.tasks.get(name);
+  for (const key of keys) {
+    if ((await pipeline.removals(name, [key])).length > 0) continue;
+    if (task) {
+      if ((await pipeline.why(name, key)).state === "unknown") throw await unknownJob(task, key, context);
+    } else {
+      throw new UsageError(
+        `There is no "${key}" in ${name}, from which something could follow; see its keys with "${context.program} ls${context.repeat} ${name}", or name the task and the job that made it`,
+      );
+    }
+  }
 }
 
 async function allKeys(pipeline: Pipeline, name: string): Promise<readonly Key[]> {

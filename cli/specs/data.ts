@@ -28,9 +28,9 @@ export const INJECT = builtIn({
 /** `rm` */
 export const RM = builtIn({
   name: "rm",
-  brief: "Delete values, so that they are made again",
+  brief: "Delete jobs with what they have made, so that they are done again",
   about: [
-    "NAME is a repository (task.link), or a task: then everything that the task has made for these jobs goes, and its record of them. With -r, what other tasks have made from it goes too.",
+    "NAME is a repository (task.link), or a task: then everything that the task has made for these jobs goes, and its record of them. With -r, what other tasks have made from it goes too. A job is done again when its record is gone: who deletes a value of a repository alone takes it away, and nothing more.",
     "It shows what would go and asks. Where nobody can be asked it needs --yes.",
   ],
   args: [{ name: "NAME", completes: "name" }, { name: "KEY", optional: true, many: true, completes: "job" }],

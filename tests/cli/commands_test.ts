@@ -261,6 +261,21 @@ Deno.test("rm says what cannot be followed, with commands as they can be run; wh
   }
 });
 
+Deno.test("rm -r refuses a key that is nowhere, from which much might follow", async () => {
+  const it = await ran();
+  const { code, err } = await cli(["rm", "-r", "-y", "count", "emna"], it);
+  assert.deepEqual([code, err], [
+    2,
+    'datatask: Task "count" knows no job "emna"; did you mean "emma"? List its keys with "dt ls count.books"\n',
+  ]);
+  const value = await cli(["rm", "-r", "-y", "count.words", "emna"], it);
+  assert.deepEqual([value.code, value.err], [
+    2,
+    'datatask: There is no "emna" in count.words, from which something could follow; see its keys with "dt ls count.words", or name the task and the job that made it\n',
+  ]);
+  assert.equal(await it.words.has("emma"), true);
+});
+
 Deno.test("rm needs --yes where nobody can be asked; --dry-run only looks", async () => {
   const it = await ran();
   const refused = await cli(["rm", "count.words", "emma"], it);
@@ -563,7 +578,7 @@ Deno.test("help and version need no pipeline", async () => {
   assert.equal((await cli(["help"])).out, help.out);
   assert.match(
     (await cli(["rm", "--help"])).out,
-    /^Delete values, so that they are made again\.\n\nUsage: dt rm NAME \[KEY\.\.\.\] \[flags\]/,
+    /^Delete jobs with what they have made, so that they are done again\.\n\nUsage: dt rm NAME \[KEY\.\.\.\] \[flags\]/,
   );
   assert.equal((await cli(["help", "rm"])).out, (await cli(["rm", "-h"])).out);
   assert.match((await cli(["--version"])).out, /^datatask \d+\.\d+\.\d+ \(deno /);

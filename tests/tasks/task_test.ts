@@ -118,6 +118,16 @@ Deno.test("A task that is wrong says all that is wrong, at once", () => {
   );
 });
 
+Deno.test("What a type check would have found is found without one", () => {
+  const untyped = { spawnRate: 0, priority: "high", retry: { attemts: 3 } } as never;
+  assert.deepEqual(faults(() => make(untyped)), [
+    'Task task has spawnRate 0; write { count: 5, per: "1s" }',
+    'Task task has priority "high"; write a number, of which the largest goes first, or a function that gives one',
+    "Task task has retry.attemts, which there is not; write attempts, delay, factor, maxDelay, jitter, when",
+  ]);
+  assert.equal(make({ priority: Infinity }).priority, Infinity);
+});
+
 Deno.test("Links whose keys follow from each other in a circle are refused, whatever hangs on the circle", () => {
   const links = {
     books: input(books),
