@@ -15,7 +15,7 @@ import { findRuns, recallAttempts } from "./adoption.ts";
 import type { PipelineEvent } from "./events.ts";
 import { Flight } from "./flight.ts";
 import { FlightContext } from "./flight_context.ts";
-import { difference, intersection, KeySet } from "./key_set.ts";
+import { difference, intersection, KeySet, union } from "./key_set.ts";
 import { Line } from "./line.ts";
 import { type Action, plan } from "./plan.ts";
 import type { Movers } from "./prospects.ts";
@@ -23,6 +23,7 @@ import { Recorder } from "./recorder.ts";
 import { INFRASTRUCTURE, retryDelay } from "./retry.ts";
 import type { PipelineState } from "./state.ts";
 import type { TaskState } from "./task_state.ts";
+import { askAgain, faultsOfKeys, isUnrelated, unfoundJobs } from "./unfound.ts";
 
 /** So many are started by one plan. */
 const MAX_STARTS = 512;
@@ -245,22 +246,20 @@ export class Coordinator {
   #search(): void {
     const { forever, random, state: { tasks } } = this.#init;
     if (this.#draining || this.#searching || (!forever && this.#searches === SEARCHES)) return;
-    const may = (state: TaskState): boolean =>
-      !this.#out(state) && [...state.unfound().values(), ...state.unrelated()].some(passes);
+    const may = (state: TaskState): boolean => !this.#out(state) && faultsOfKeys(state).some(passes);
     if (!tasks.some(may)) return void (this.#searches = 0);
     this.#searching = true;
     this.#later(retryDelay(INFRASTRUCTURE, ++this.#searches, random), () => {
       this.#searching = false;
-      for (const state of tasks) if (may(state)) state.askAgain();
+      for (const state of tasks) if (may(state)) askAgain(state);
     });
   }
 
-  /** How many jobs this run could have started if their keys had been found. */
-  get unfound(): number {
+  /** How many jobs this run could have started if their task had not been held up, and if their keys had been found. */
+  get leftBehind(): number {
     const { startable } = this.#movers(({ live }) => live.set);
     return this.#init.state.tasks.reduce((sum, state) => {
-      const jobs = new KeySet();
-      for (const job of state.unfound().keys()) jobs.add(job);
+      const jobs = state.held ? union([state.ready.set, unfoundJobs(state)]) : unfoundJobs(state);
       return sum + startable(state, jobs).size;
     }, 0);
   }
@@ -312,10 +311,9 @@ export class Coordinator {
       const makers = this.#init.state.feeds.makers(state, link).map((maker) => maker.state.task.name);
       const message =
         `Cannot go on with job "${flight.attempt.job}" of task ${state.task.name}; it is left for the next run`;
-      const [unrelated] = state.unrelated(link);
-      const why = unrelated === undefined
-        ? `its stream ${link} waits for ${makers.join(" and ")}, which cannot go on in this run`
-        : `its stream ${link} has items that may be for it, and it cannot be found out whether they are`;
+      const why = isUnrelated(state, link)
+        ? `its stream ${link} has items that may be for it, and it cannot be found out whether they are`
+        : `its stream ${link} waits for ${makers.join(" and ")}, which cannot go on in this run`;
       this.#trouble(state, job, message, new DatataskError("unavailable", why));
     }
     flight.stop("shutdown");

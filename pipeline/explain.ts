@@ -7,12 +7,12 @@ import type { Clock } from "../core/clock.ts";
 import { describeError } from "../core/errors.ts";
 import { formatDuration } from "../core/duration.ts";
 import type { Key } from "../core/key.ts";
-import { formatAmount } from "../core/quota.ts";
+import type { Quota } from "../core/quota.ts";
 import type { Outcome } from "../tasks/outcome.ts";
 import { readAttempts, readOutcome } from "../tasks/outcome_document.ts";
 import type { FoundRun } from "../tasks/runner.ts";
-import type { Task } from "../tasks/task.ts";
 import { type Asked, askKeys, keyOf } from "./explain_keys.ts";
+import { needsText } from "./explain_needs.ts";
 import { firstItem, whileRunning } from "./explain_reads.ts";
 import { difference, intersection } from "./key_set.ts";
 import type { Condition, Explanation, JobState, TaskExplanation } from "./reports.ts";
@@ -61,21 +61,14 @@ function membership(
   const holds = id !== undefined && (state.observer.observed(link.repository)?.set ?? term.jobs.set).has(id);
   const met = holds !== inhibits;
   const where = `${term.link} (${link.repository.name})`;
-  const fault = asked.faults.get(term.link);
-  if (key === undefined && fault !== undefined) {
-    return {
-      state: "unmet",
-      text: `the key of the job in ${where} cannot be found: ${describeError(fault)}`,
-      advice: undefined,
-      link: term.link,
-      gate: link.start,
-    };
-  }
   if (key === undefined) {
+    const fault = asked.faults.get(term.link);
     return {
-      state: inhibits ? "met" : "unmet",
-      text: `the job has no key in ${where}: ${link.key?.label} gives none`,
-      advice: `see to it that ${link.key?.label} names a key`,
+      state: inhibits && fault === undefined ? "met" : "unmet",
+      text: fault === undefined
+        ? `the job has no key in ${where}: ${link.key?.label} gives none`
+        : `the key of the job in ${where} cannot be found: ${describeError(fault)}`,
+      advice: fault === undefined ? `see to it that ${link.key?.label} names a key` : undefined,
       link: term.link,
       gate: link.start,
     };
@@ -171,6 +164,7 @@ function conditions(
  * @param job Which job.
  * @param clock The time.
  * @param runs What runs of the task are found.
+ * @param resources What all tasks share.
  * @returns The explanation.
  */
 export async function explainJob(
@@ -179,6 +173,7 @@ export async function explainJob(
   job: Key,
   clock: Clock,
   runs: readonly FoundRun[] = [],
+  resources: Quota = {},
 ): Promise<Explanation> {
   const id = state.keys.id(job);
   const { name } = task.task;
@@ -208,7 +203,7 @@ export async function explainJob(
       ? `It is ready, but task ${name} is disabled`
       : task.unseen !== undefined
       ? `It is ready; whether it runs already cannot be told: ${task.unseen}`
-      : `It is ready: the next run starts it as soon as there is room${needsText(task.task)}`,
+      : `It is ready: the next run starts it as soon as there is room${needsText(task.task, resources)}`,
     running: `It is running${
       run ? ` (${run.where})${run.waiting === undefined ? "" : `: ${run.waiting}`}` : ""
     }`,
@@ -234,17 +229,6 @@ export async function explainJob(
   };
 }
 
-/** What a job needs of what its pool has. */
-function needsText({ quota, runner: { pool } }: Task): string {
-  const needs = Object.entries(quota).filter(([name, amount]) =>
-    amount > 0 && pool.capacity[name] !== undefined
-  )
-    .map(([name, amount]) =>
-      `${formatAmount(name, amount)} of ${formatAmount(name, pool.capacity[name]!)} ${name}`
-    );
-  return needs.length === 0 ? "" : ` in pool ${pool.name}: it needs ${needs.join(" and ")}`;
-}
-
 /**
  * Why the jobs of a task are in the states they are in.
  *
@@ -260,8 +244,10 @@ export function explainTask(state: PipelineState, task: TaskState): TaskExplanat
   ].filter(({ term }) => term.link !== "done").map(({ term, gate }) => {
     const link = task.task.allLinks[term.link]!;
     const through = gate === "present" ? term.jobs.set : difference(coming, [term.jobs.set]);
+    // A key is asked for when its job lacks nothing else of its own.
+    const asked = task.map(term.link) ? intersection([coming, task.domain.set]) : coming;
     const missing = gate === "present"
-      ? difference(coming, [term.jobs.set])
+      ? difference(asked, [term.jobs.set])
       : intersection([coming, term.jobs.set]);
     const makers = term.producers.map(({ state }) => state.task.name).join(" or ");
     return {

@@ -11,6 +11,7 @@ import type { LiveSet } from "./observed.ts";
 import { type Movers, Prospects } from "./prospects.ts";
 import type { PipelineState } from "./state.ts";
 import type { Producer, TaskState } from "./task_state.ts";
+import { isUnrelated } from "./unfound.ts";
 
 /** A feed that is open. */
 export interface OpenFeed {
@@ -115,7 +116,7 @@ export class Feeds {
     let ended = 0;
     for (const open of this.#open) {
       if (!open.feed.waiting || this.#atWork(open, movers, busy)) continue;
-      if (!open.task.unrelated(open.link).next().done) continue;
+      if (isUnrelated(open.task, open.link)) continue;
       prospects ??= new Prospects(this.#state, movers);
       if (this.mayCome(open, prospects).length > 0) continue;
       open.feed.close();

@@ -318,7 +318,14 @@ export class Pipeline implements AsyncDisposable {
     this.task(task);
     checkKey(job, "explain", `task ${task}`);
     return await this.#report(async (state, found) =>
-      (await import("./explain.ts")).explainJob(state, state.task(task), job, this.#clock, found.get(task))
+      (await import("./explain.ts")).explainJob(
+        state,
+        state.task(task),
+        job,
+        this.#clock,
+        found.get(task),
+        this.#resources,
+      )
     );
   }
 

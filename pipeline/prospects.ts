@@ -6,6 +6,7 @@
 import { difference, intersection, KeySet, union } from "./key_set.ts";
 import type { PipelineState } from "./state.ts";
 import type { Producer, TaskState } from "./task_state.ts";
+import { unfoundJobs } from "./unfound.ts";
 
 /** What may still come of a task. */
 export interface Prospect {
@@ -39,9 +40,7 @@ export class Prospects {
   constructor(state: PipelineState, movers: Movers) {
     this.#state = state;
     const begin = new Map(state.tasks.map((task) => {
-      const unfound = new KeySet();
-      for (const job of task.unfound().keys()) unfound.add(job);
-      const able = movers.startable(task, union([task.ready.set, task.delayed.set, unfound]));
+      const able = movers.startable(task, union([task.ready.set, task.delayed.set, unfoundJobs(task)]));
       return [task, union([movers.live(task), able])] as const;
     }));
     for (const [task, jobs] of begin) this.#found.set(task, { jobs, more: false });

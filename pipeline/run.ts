@@ -202,9 +202,7 @@ export class Run implements AsyncIterable<PipelineEvent> {
     const { clock } = this.#context;
     const tally = this.#coordinator?.tally ?? { succeeded: 0, failed: 0, started: 0, adopted: 0, stuck: 0 };
     // Whoever has stopped it knows that not all was done.
-    const held = ended === "stopped" ? [] : this.#state?.tasks.filter(({ held }) => held) ?? [];
-    const unfound = ended === "stopped" ? 0 : this.#coordinator?.unfound ?? 0;
-    const stuck = held.reduce((sum, { ready }) => sum + ready.set.size, tally.stuck + unfound);
+    const stuck = tally.stuck + (ended === "stopped" ? 0 : this.#coordinator?.leftBehind ?? 0);
     const summary: RunSummary = {
       ...tally,
       stuck,

@@ -65,10 +65,11 @@ export class TaskState {
   unseen: string | undefined;
   /** For reports outside of a run: which records of attempts cannot be read, a sentence each. */
   readonly unread: string[] = [];
+  /** Which key each item is for, by streaming input, as far as anybody has asked. */
+  readonly relations = new Map<string, KeyMap | undefined>();
   readonly #state: PipelineState;
   readonly #maps = new Map<string, KeyMap>();
   #behind: readonly TaskState[] | undefined;
-  readonly #relations = new Map<string, KeyMap | undefined>();
 
   constructor(task: Task, state: PipelineState) {
     this.task = task;
@@ -85,29 +86,9 @@ export class TaskState {
     return this.#maps.get(link);
   }
 
-  /** Jobs that are not over and of which a key could not be found, and why. */
-  unfound(): ReadonlyMap<number, unknown> {
-    const found = new Map([...this.#maps.values()].flatMap((map) => [...map.unfound()]));
-    for (const job of found.keys()) {
-      if (this.success.set.has(job) || this.failed.set.has(job)) found.delete(job);
-    }
-    return found;
-  }
-
-  /**
-   * Why it could not be found out for which jobs items of a stream are.
-   *
-   * @param links The names of its links. Default: all.
-   */
-  *unrelated(...links: readonly string[]): Generator<unknown, void, void> {
-    for (const link of links.length > 0 ? links : this.#relations.keys()) {
-      for (const [, error] of this.#relations.get(link)?.unfound() ?? []) yield error;
-    }
-  }
-
-  /** Looks once more for the keys that could not be found. */
-  askAgain(): void {
-    for (const map of [...this.#maps.values(), ...this.#relations.values()]) map?.askAgain();
+  /** The maps of all its links. */
+  get maps(): Iterable<KeyMap> {
+    return this.#maps.values();
   }
 
   /** Makes the domain and the maps; after it `wire` can look at other tasks. */
@@ -132,8 +113,8 @@ export class TaskState {
 
   /** Which key each item of a streaming input is for; nothing when every item is for every job. */
   relation(link: string): KeyMap | undefined {
-    if (!this.#relations.has(link)) this.#relations.set(link, relationOf(this.#state, this.task, link));
-    return this.#relations.get(link);
+    if (!this.relations.has(link)) this.relations.set(link, relationOf(this.#state, this.task, link));
+    return this.relations.get(link);
   }
 
   /** The tasks that may bring what its jobs wait for while they run, directly or by way of others. */

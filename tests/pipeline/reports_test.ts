@@ -211,6 +211,25 @@ Deno.test("whyTask tells how many jobs each condition lets through, and shows so
   });
 });
 
+Deno.test("whyTask says of a key only that it is missing when it was asked for", async () => {
+  const [raw, owners] = [await blobs("raw", "a", "b"), await blobs("owners", "ada")];
+  const meta = new MemoryMetadataRepository<{ owner: string }>("meta");
+  // What lacks nothing else, what has another owner, and what lacks its text.
+  for (const [key, owner] of [["a", "ada"], ["b", "bob"], ["c", "ada"]] as const) {
+    await meta.set(key, { owner });
+  }
+  const clean = functionTask("clean", {
+    done: outcomes(),
+    links: { raw: input(raw), meta: input(meta), owner: input(owners, { key: field("meta.owner") }) },
+  }, () => {});
+  const { conditions } = await inMemory([clean]).whyTask("clean");
+  assert.deepEqual(conditions.map(({ link, missing }) => [link, missing]), [
+    ["raw", ["c"]],
+    ["meta", []],
+    ["owner", ["b"]],
+  ]);
+});
+
 Deno.test("trace finds a job in every link of every task, by its key there", async () => {
   const { pipeline, first } = await chain();
   await runAll(pipeline);

@@ -139,6 +139,12 @@ Deno.test("shares are given to runs, counted against each other, and said by pla
       script: ({ seen }) => sh`printf '%s %s' "$DATATASK_CPU" "$DATATASK_MEMORY" > ${seen}`,
     });
     const pipeline = new Pipeline({ name: "shares", tasks: [train], state: `${folder}/state` });
+    await using licensed = new Pipeline({
+      name: "shares",
+      tasks: [{ ...train, quota: { ...train.quota, licence: 1 } }],
+      resources: { licence: 2 },
+      state: `${folder}/licensed`,
+    });
     for (const page of ["1", "2"]) await pages.put(page, "");
     const plan = await cli(["plan"], { pipeline });
     assert.match(plan.out, /^1 job would start now\n/);
@@ -149,6 +155,10 @@ Deno.test("shares are given to runs, counted against each other, and said by pla
     assert.match(
       why.out,
       /as soon as there is room in pool local: it needs 3 of 4 cpu and 1Gi of 1Gi memory\n/,
+    );
+    assert.match(
+      (await licensed.why("train", "2")).text,
+      /it needs 3 of 4 cpu and 1Gi of 1Gi memory, and 1 of 2 licence of the pipeline$/,
     );
     const running: number[] = [];
     await pipeline.open();
