@@ -12,17 +12,25 @@ const ENDINGS: readonly (readonly [RegExp, Format])[] = [
   [/\.svg$/i, "svg"],
   [/\.(dot|gv)$/i, "dot"],
   [/\.json$/i, "json"],
+  [/\.(mmd|mermaid|md|txt)$/i, "mermaid"],
 ];
+
+/** The format that the ending of a file asks for. */
+function formatOf(output: string | undefined): Format {
+  const known = ENDINGS.find(([ending]) => ending.test(output ?? ""))?.[1];
+  const ending = /\.\w+$/.exec(output ?? "")?.[0];
+  if (known || ending === undefined) return known ?? "mermaid";
+  throw new UsageError(
+    `Cannot draw a graph as ${ending}; end the name of the file in .svg, .dot, .json or .mmd, or say what it is by --format`,
+  );
+}
 
 /** Draws the pipeline. */
 export async function run(context: Context, flags: Flags): Promise<number> {
   if (flags.json && flags.format !== undefined && flags.format !== "json") {
     throw new UsageError("graph takes --json or --format, and not both; leave one of them out");
   }
-  const format = flags.json
-    ? "json"
-    : flags.format ?? ENDINGS.find(([ending]) => ending.test(flags.output ?? ""))?.[1] ??
-      "mermaid";
+  const format = flags.json ? "json" : flags.format ?? formatOf(flags.output);
   const pipeline = flags.counts ? await context.look() : await context.load();
   const graph = await pipeline.graph({ counts: flags.counts });
   const text = await draw(graph, format, pipeline.name);

@@ -423,6 +423,11 @@ Deno.test("graph draws in four languages", async () => {
     const { code, err } = await cli(["graph", "-o", path], it);
     assert.deepEqual([code, err], [2, `datatask: Cannot write ${path}: ${why}\n`]);
   }
+  const png = await cli(["graph", "-o", `${dir}/p.png`], it);
+  assert.deepEqual([png.code, png.err], [
+    2,
+    "datatask: Cannot draw a graph as .png; end the name of the file in .svg, .dot, .json or .mmd, or say what it is by --format\n",
+  ]);
   await Deno.remove(dir, { recursive: true });
 });
 
