@@ -4,10 +4,11 @@
  * @module
  */
 import type { Quota } from "../core/quota.ts";
-import { difference, intersection } from "./key_set.ts";
+import { difference, intersection, KeySet } from "./key_set.ts";
 import type { PipelineInit } from "./pipeline.ts";
 import { behindOf } from "./line.ts";
 import { plan, type PlanTask } from "./plan.ts";
+import { Prospects } from "./prospects.ts";
 import { FlatQueue, HeapQueue } from "./queue.ts";
 import type { PlanReport } from "./reports.ts";
 import type { RunOptions } from "./run.ts";
@@ -60,12 +61,15 @@ export function planReport(
   });
   const pools = new Map(state.tasks.map(({ task }) => [task.runner.pool.name, task.runner.pool]));
   const { actions, waits } = plan({ tasks, pools, resources });
+  const prospects = new Prospects(state, {
+    live: (task) => task.live.set,
+    startable: (task, jobs) => selected(task) ? jobs : new KeySet(),
+    unrestricted: selected,
+  });
   const downstream = Object.fromEntries(
     state.tasks.map((entry) => {
-      const over = [entry.success.set, entry.failed.set, entry.live.set, entry.ready.set, entry.blocked()];
-      // What a repository inhibits stays where it is, whatever succeeds upstream.
-      for (const term of entry.inhibiting) if (term.producers.length === 0) over.push(term.jobs.set);
-      return [entry.task.name, difference(entry.coming(), over).size];
+      const now = [entry.success.set, entry.failed.set, entry.live.set, entry.ready.set, entry.delayed.set];
+      return [entry.task.name, difference(prospects.of(entry).jobs, [...now, entry.blocked()]).size];
     }),
   );
   return {

@@ -211,6 +211,18 @@ Deno.test("whyTask tells how many jobs each condition lets through, and shows so
   });
 });
 
+Deno.test("plan promises no job that lacks what nobody brings", async () => {
+  const [raw, approved] = [await blobs("raw", "a", "b", "c"), await blobs("approved", "a")];
+  const [clean, loud] = [await blobs("clean"), await blobs("loud")];
+  const shout = functionTask("shout", {
+    done: outcomes("shout-done"),
+    links: { clean: input(clean), approved: requires(approved), loud: output(loud) },
+  }, () => {});
+  const { start, downstream } = await inMemory([copy("wash", raw, clean), shout]).plan();
+  assert.equal(start.length, 3);
+  assert.deepEqual(downstream, { wash: 0, shout: 1 });
+});
+
 Deno.test("whyTask says of a key only that it is missing when it was asked for", async () => {
   const [raw, owners] = [await blobs("raw", "a", "b"), await blobs("owners", "ada")];
   const meta = new MemoryMetadataRepository<{ owner: string }>("meta");
