@@ -192,7 +192,10 @@ function untypedFaults(name: string, { spawnRate, retry, priority }: TaskOptions
   if (spawnRate !== undefined && !isObject(spawnRate)) {
     say("spawnRate", spawnRate, '{ count: 5, per: "1s" }');
   }
-  if (priority !== undefined && typeof priority !== "function" && !(Number(priority) === priority)) {
+  if (
+    priority !== undefined && typeof priority !== "function" &&
+    (typeof priority !== "number" || Number.isNaN(priority))
+  ) {
     say("priority", priority, "a number, of which the largest goes first, or a function that gives one");
   }
   for (const key of isObject(retry) ? Object.keys(retry).filter((each) => !RETRY.has(each)) : []) {

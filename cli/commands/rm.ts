@@ -65,8 +65,8 @@ async function checkKnown(
   context: Context,
 ): Promise<void> {
   const task = pipeline.tasks.get(name);
-  for (const key of keys) {
-    if ((await pipeline.removals(name, [key])).length > 0) continue;
+  const there = new Set((await pipeline.removals(name, keys)).map(({ key }) => key));
+  for (const key of keys.filter((each) => !there.has(each))) {
     if (task) {
       if ((await pipeline.why(name, key)).state === "unknown") throw await unknownJob(task, key, context);
     } else {

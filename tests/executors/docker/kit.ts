@@ -4,6 +4,7 @@ import { dockerExecutor, type DockerExecutorOptions } from "../../../executors/d
 import type { Executor } from "../../../executors/executor.ts";
 import { dockerode } from "../../../deps/dockerode.ts";
 import { needs } from "../../../testing/needs.ts";
+import { Front } from "../../kit/front.ts";
 
 export const docker = needs("docker", ["DOCKER_SOCKET", "TEST_IMAGE"]);
 export const socket = docker.get("DOCKER_SOCKET");
@@ -37,6 +38,12 @@ export async function containersOf(state: string, at = socket): Promise<string[]
   const filters = JSON.stringify({ label: [`datatask.state=${identity(state)}`] });
   const all = await api<{ Names: string[] }[]>("GET", "/containers/json", { all: "1", filters }, {}, at);
   return all.map(({ Names }) => Names[0]!.slice(1));
+}
+
+/** A way to the engine that a test may cut, at a socket of its own. */
+export function frontAt(stack: AsyncDisposableStack, path: string): Front {
+  const connect = (): Promise<Deno.Conn> => Deno.connect({ transport: "unix", path: socket });
+  return stack.use(new Front(Deno.listen({ transport: "unix", path }), connect));
 }
 
 /** A state folder, removed at the end with all containers that were left. */

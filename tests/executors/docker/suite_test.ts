@@ -1,9 +1,9 @@
 import { dockerExecutor } from "../../../executors/docker/mod.ts";
 import { type ExecutorHarness, testExecutor } from "../../../testing/executor_suite.ts";
 import { asProcesses } from "../as_processes.ts";
-import { Front } from "../../kit/front.ts";
+import type { Front } from "../../kit/front.ts";
 import { BIG } from "../suite.ts";
-import { containersOf, docker, freshState, image, socket } from "./kit.ts";
+import { containersOf, docker, freshState, frontAt, image, socket } from "./kit.ts";
 import { OwnEngine, programs } from "./own_engine.ts";
 
 const executor = (at: string) => asProcesses(dockerExecutor({ socket: at }), { image, network: "none" });
@@ -18,8 +18,7 @@ const harness = (endsRuns: boolean): ExecutorHarness => ({
     let at = socket;
     if (fault === "cut") {
       at = `${state}/front.sock`;
-      const connect = (): Promise<Deno.Conn> => Deno.connect({ transport: "unix", path: socket });
-      fronts.set(state, stack.use(new Front(Deno.listen({ transport: "unix", path: at }), connect)));
+      fronts.set(state, frontAt(stack, at));
     }
     if (fault === "restart") {
       const engine = await OwnEngine.start(stack, { "live-restore": !endsRuns });

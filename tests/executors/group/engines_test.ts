@@ -4,9 +4,9 @@ import { dockerExecutor } from "../../../executors/docker/mod.ts";
 import type { Executor } from "../../../executors/executor.ts";
 import { executorGroup } from "../../../executors/group/mod.ts";
 import { testExecutor } from "../../../testing/executor_suite.ts";
-import { Front } from "../../kit/front.ts";
+import type { Front } from "../../kit/front.ts";
 import { asProcesses } from "../as_processes.ts";
-import { api, docker, image, socket } from "../docker/kit.ts";
+import { api, docker, frontAt, image, socket } from "../docker/kit.ts";
 import { OwnEngine, programs } from "../docker/own_engine.ts";
 import { BIG } from "../suite.ts";
 
@@ -45,8 +45,7 @@ testExecutor("executorGroup() of two engines", {
     let other = socket;
     if (fault === "cut") {
       other = `${state}/front.sock`;
-      const connect = (): Promise<Deno.Conn> => Deno.connect({ transport: "unix", path: socket });
-      fronts.set(state, stack.use(new Front(Deno.listen({ transport: "unix", path: other }), connect)));
+      fronts.set(state, frontAt(stack, other));
     }
     if (fault === "restart") {
       const engine = await OwnEngine.start(stack, { "live-restore": true });
