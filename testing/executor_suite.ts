@@ -315,9 +315,10 @@ const scriptCases: Readonly<Record<string, Case>> = {
   "finds in a new coordinator what an earlier one has started": async (context) => {
     const { executor } = context;
     await start(context, "echo up; sleep 0.3; echo late; exit 5", { notes: { n: "1" } });
-    await start(context, "sleep 60", {}, attempt("two"));
+    await start(context, "echo up; sleep 60", {}, attempt("two"));
     await run(context, "exit 4", {}, attempt("three"));
     await said(executor, attempt(), "up");
+    await said(executor, attempt("two"), "up");
     await executor.close();
     const next = await context.reopen();
     const states = new Map((await listed(next)).map((status) => [status.attempt.job, status]));
