@@ -165,8 +165,8 @@ resolvConf: $run/resolv.conf
 podLogsDir: $run/pods
 volumePluginDir: $run/volume-plugins
 maxPods: 200
-# The suites read 100 MB of output back: as it is, a node looks every 10 s and keeps the end of what is over 10 MiB.
-containerLogMaxSize: 1Gi
+# The suites read 100 MB of output back. A node looks every 10 s and begins another file after what is over this.
+containerLogMaxSize: 100Mi
 # The disk of this machine is nobody's quota, and a node that nobody hears of is noticed in seconds.
 evictionHard: { memory.available: 50Mi, nodefs.available: 0%, imagefs.available: 0%, nodefs.inodesFree: 0%, imagefs.inodesFree: 0% }
 imageGCHighThresholdPercent: 100
