@@ -155,8 +155,11 @@ export interface Executor<in W extends Work = never> {
   readonly textLogs?: boolean | undefined;
   /** How its work gets at values through the agent. Absent: it cannot. */
   readonly reach?: Reach | undefined;
-  /** Makes ready: folders, connections. `state` is a folder for what must outlive the coordinator. Who opens it again shares it. */
-  open(options: CallOptions & { readonly state: string }): Promise<void>;
+  /**
+   * Makes ready: folders, connections. `state` is a folder for what must outlive the coordinator; with `look` nothing is made there before a run
+   * is started. Who opens it again shares it.
+   */
+  open(options: CallOptions & { readonly state: string; readonly look?: boolean | undefined }): Promise<void>;
   /** Gives back connections and timers, when all who have opened it have closed it. Runs go on. */
   close(): Promise<void>;
   /** Whether work can be started now. */

@@ -106,7 +106,9 @@ class LocalExecutor implements Executor<ProcessWork> {
     return this.#work ? ask(this.#work) : this.#load().then(ask);
   }
 
-  open(options: CallOptions & { readonly state: string }): Promise<void> {
+  open(
+    options: CallOptions & { readonly state: string; readonly look?: boolean | undefined },
+  ): Promise<void> {
     return this.#call((work) => work.open(options));
   }
 

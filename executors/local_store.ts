@@ -94,6 +94,8 @@ export class RunStore {
   readonly root: string;
   readonly #identity: OwnIdentity;
   readonly #made = new Set<string>();
+  /** Whether its folder was made: who only looks needs none. */
+  #prepared = false;
   #next = 0;
   /** Folders that were used and are empty again: making and removing a folder costs more than a run. */
   readonly #spare: string[] = [];
@@ -123,6 +125,7 @@ export class RunStore {
       if (await isCoordinator([Number(pid), started!])) continue;
       await removeAll(`${staging}/${name}`);
     }
+    this.#prepared = true;
   }
 
   /**
@@ -161,6 +164,7 @@ export class RunStore {
     shell: readonly [pid: number, name: string],
     signal: AbortSignal | undefined,
   ): Promise<JobHead> {
+    if (!this.#prepared) await this.prepare();
     const name = RunStore.nameOf(attempt);
     const { by, boot } = this.#identity;
     const spare = this.#spare.pop();

@@ -40,15 +40,17 @@ export class LocalWork implements Calls {
   }
 
   /** Opens it with the folder where runs are kept. */
-  async open(options: CallOptions & { readonly state: string }): Promise<void> {
-    await this.#opening.open(options, (state) => this.#prepare(state));
+  async open(
+    options: CallOptions & { readonly state: string; readonly look?: boolean | undefined },
+  ): Promise<void> {
+    await this.#opening.open(options, (state) => this.#prepare(state, options.look ?? false));
   }
 
-  async #prepare(state: string): Promise<LocalRuns> {
+  async #prepare(state: string, look: boolean): Promise<LocalRuns> {
     try {
       const identity = await ownIdentity();
       const store = new RunStore(`${state}/runs`, identity);
-      await store.prepare();
+      if (!look) await store.prepare();
       return new LocalRuns(store, identity, this.#environment);
     } catch (error) {
       throw localError(`open executor ${this.name} with its state in ${state}`, error, "io", state);

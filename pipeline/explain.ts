@@ -23,6 +23,20 @@ import type { TaskState, Term } from "./task_state.ts";
 /** So many jobs are shown as examples. */
 const EXAMPLES = 5;
 
+/** What an explanation needs to know beside the state. */
+export interface Surroundings {
+  /** The time. */
+  readonly clock: Clock;
+  /** What runs of the task are found. */
+  readonly runs?: readonly FoundRun[] | undefined;
+  /** What all tasks share. */
+  readonly resources: Quota;
+  /** Who starts what is ready: `the next run`. */
+  readonly starter: string;
+  /** Whether it cannot be told if that one runs the task: it was started elsewhere. */
+  readonly doubtful: boolean;
+}
+
 /** A sentence for how an attempt ended. */
 function describeOutcome(outcome: Outcome): string {
   const { reason, exitCode, signal, error, seconds, attempt } = outcome;
@@ -162,18 +176,14 @@ function conditions(
  * @param state The pipeline's.
  * @param task The task's.
  * @param job Which job.
- * @param clock The time.
- * @param runs What runs of the task are found.
- * @param resources What all tasks share.
+ * @param around What is known beside the state.
  * @returns The explanation.
  */
 export async function explainJob(
   state: PipelineState,
   task: TaskState,
   job: Key,
-  clock: Clock,
-  runs: readonly FoundRun[] = [],
-  resources: Quota = {},
+  { clock, runs = [], resources, starter, doubtful }: Surroundings,
 ): Promise<Explanation> {
   const id = state.keys.id(job);
   const { name } = task.task;
@@ -203,7 +213,9 @@ export async function explainJob(
       ? `It is ready, but task ${name} is disabled`
       : task.unseen !== undefined
       ? `It is ready; whether it runs already cannot be told: ${task.unseen}`
-      : `It is ready: the next run starts it as soon as there is room${needsText(task.task, resources)}`,
+      : `It is ready: ${starter} starts it as soon as there is room${needsText(task.task, resources)}${
+        doubtful ? `, unless it leaves task ${name} out` : ""
+      }`,
     running: `It is running${
       run ? ` (${run.where})${run.waiting === undefined ? "" : `: ${run.waiting}`}` : ""
     }`,

@@ -82,8 +82,8 @@ async function tryTake(path: string): Promise<Deno.FsFile | undefined> {
   return undefined;
 }
 
-/** Who holds it, as a person would say it. */
-function describeHolder(holder: LeaseHolder | undefined): string {
+/** Who holds a lease, as a person would say it. */
+export function describeHolder(holder: LeaseHolder | undefined): string {
   if (!holder) return "another process";
   return `process ${holder.pid} on ${holder.host}, since ${holder.since} (${holder.command})`;
 }
@@ -125,7 +125,7 @@ export async function takeLease(path: string, options: LeaseOptions): Promise<Le
         "lease-held",
         `Cannot run: the pipeline is already being run by ${
           describeHolder(holder)
-        }; wait for it (--wait), or stop it first`,
+        }; wait until it has ended, or stop it first`,
         { operation: "take the lease" },
       );
     }

@@ -30,6 +30,7 @@ import type { Task } from "../tasks/task.ts";
 import type { AgentHost } from "./agent_host.ts";
 import type { LeaseHolder, PipelineEvent, TaskCounts } from "./events.ts";
 import { faultsOf } from "./faults.ts";
+import type { Surroundings } from "./explain.ts";
 import type { Opened } from "./openings.ts";
 import type {
   Explanation,
@@ -322,9 +323,12 @@ export class Pipeline implements AsyncDisposable {
         state,
         state.task(task),
         job,
-        this.#clock,
-        found.get(task),
-        this.#resources,
+        {
+          clock: this.#clock,
+          runs: found.get(task),
+          resources: this.#resources,
+          ...await this.#starter(state.task(task).selected),
+        },
       )
     );
   }
@@ -370,6 +374,17 @@ export class Pipeline implements AsyncDisposable {
     options: { readonly force?: boolean; readonly signal?: AbortSignal } = {},
   ): Promise<Outcome> {
     const { outcomes } = this.task(task);
+    const holder = this.#run ? undefined : await this.coordinator();
+    if (holder) {
+      const { describeHolder } = await import("./lease.ts");
+      throw new DatataskError(
+        "lease-held",
+        `Cannot launch "${job}" of task ${task}: the pipeline is being run by ${
+          describeHolder(holder)
+        }, and one process at a time starts jobs; wait until it has ended, or stop it first`,
+        { operation: "launch", subject: task, key: job },
+      );
+    }
     await using _open = await this.#hold(options.signal);
     const why = await this.why(task, job);
     if (why.state !== "ready" && !options.force) {
@@ -519,7 +534,7 @@ export class Pipeline implements AsyncDisposable {
     const signal = options.signal ?? new AbortController().signal;
     if (runner.find && runner.follow) {
       await using stack = new AsyncDisposableStack();
-      const runners = stack.use(await this.#runners(signal));
+      const runners = stack.use(await this.#runners(signal, "look"));
       // Who may only read files can read what was kept.
       const opened = await runners.open(runner).then(() => true, (error) => {
         if (isDatataskError(error, "denied")) return false;
@@ -590,6 +605,14 @@ export class Pipeline implements AsyncDisposable {
     if (this.state === undefined) return undefined;
     const { leaseHolder } = await import("./lease.ts");
     return await leaseHolder(`${this.state}/lease`);
+  }
+
+  /** Who starts what is ready, for an explanation. */
+  async #starter(selected: boolean): Promise<Pick<Surroundings, "starter" | "doubtful">> {
+    if (this.#run && selected) return { starter: "the run under way", doubtful: false };
+    const holder = this.#run ? undefined : await this.coordinator();
+    if (holder === undefined) return { starter: "the next run", doubtful: false };
+    return { starter: `the run under way (process ${holder.pid} on ${holder.host})`, doubtful: true };
   }
 
   get #clock(): Clock {
@@ -691,9 +714,10 @@ export class Pipeline implements AsyncDisposable {
     }
   }
 
-  async #runners(signal: AbortSignal): Promise<OpenRunners> {
+  async #runners(signal: AbortSignal, use: "work" | "look"): Promise<OpenRunners> {
     const { Runners } = await import("./runners.ts");
-    return new Runners({ state: this.state ?? "", signal, agent: this.#agent?.get });
+    const agent = this.#agent?.get;
+    return new Runners({ state: this.state ?? "", signal, look: use === "look", agent });
   }
 
   /** Opens the runners for a run: only who holds the lease has an agent, so that there is one. */
@@ -703,7 +727,7 @@ export class Pipeline implements AsyncDisposable {
     const agent = stack.use(new AgentHost({ state: this.state, options: this.#init.agent, notice }));
     this.#agent = agent;
     stack.defer(() => void (this.#agent = undefined));
-    const runners = stack.use(await this.#runners(signal));
+    const runners = stack.use(await this.#runners(signal, "work"));
     const taken = stack.move();
     return {
       open: (runner) => runners.open(runner),
@@ -745,7 +769,7 @@ export class Pipeline implements AsyncDisposable {
     const { takeLease } = await import("./lease.ts");
     await using _lease = await takeLease(`${this.state}/lease`, { whenHeld: "wait" });
     const signal = new AbortController().signal;
-    await using runners = await this.#runners(signal);
+    await using runners = await this.#runners(signal, "work");
     await runners.open(runner);
     for await (const { attempt, since } of runner.find(name)) {
       if (attempt.job !== job) continue;
@@ -804,7 +828,7 @@ export class Pipeline implements AsyncDisposable {
     const tasks = [...this.tasks.values()].filter((task) => task.runner.find);
     if (tasks.length < this.tasks.size && !this.#run) await this.#askRuns(state, found);
     if (tasks.length === 0) return found;
-    await using runners = await this.#runners(new AbortController().signal);
+    await using runners = await this.#runners(new AbortController().signal, "look");
     await Promise.all(tasks.map(async ({ name, runner }) => {
       try {
         await runners.open(runner);

@@ -35,10 +35,9 @@ export async function run(context: Context, flags: Flags): Promise<number> {
     return await follow(going, context, flags);
   } catch (error) {
     if (!isDatataskError(error, "lease-held")) throw error;
-    const text = describeError(error);
-    throw /--wait/.test(text)
-      ? error
-      : new DatataskError("lease-held", `${text}; or add --wait`, { cause: error });
+    throw new DatataskError("lease-held", `${describeError(error)}; run --wait waits for it`, {
+      cause: error,
+    });
   }
 }
 

@@ -91,9 +91,12 @@ Deno.test("commands that look make nothing and need to read only", () =>
   withPipeline(async (dir) => {
     const before = await tree(dir);
     for (const words of LOOKS) {
-      const { code, out, err } = await cli(dir, READ, ...words);
-      assert.deepEqual([code, err], [0, ""], words.join(" "));
-      assert.notEqual(out, "", words.join(" "));
+      // Who may do more must not do more.
+      for (const permissions of [READ, ["-A"]]) {
+        const { code, out, err } = await cli(dir, permissions, ...words);
+        assert.deepEqual([code, err], [0, ""], words.join(" "));
+        assert.notEqual(out, "", words.join(" "));
+      }
     }
     assert.equal(await tree(dir), before);
   }));

@@ -43,8 +43,13 @@ Deno.test("launch by force that finds another coordinator forgets nothing", asyn
     const pipeline = inMemory([task], { state });
     assert.equal((await pipeline.launch("task", "1")).success, true);
     {
-      await using _lease = await takeLease(`${state}/pipeline/lease`, { whenHeld: "fail" });
-      await assert.rejects(pipeline.launch("task", "1", { force: true }), { code: "lease-held" });
+      await using lease = await takeLease(`${state}/pipeline/lease`, { whenHeld: "fail" });
+      const { host, since, command } = lease.holder;
+      await assert.rejects(pipeline.launch("task", "1", { force: true }), {
+        code: "lease-held",
+        message:
+          `Cannot launch "1" of task task: the pipeline is being run by process ${Deno.pid} on ${host}, since ${since} (${command}), and one process at a time starts jobs; wait until it has ended, or stop it first`,
+      });
       assert.deepEqual(await keysOf(task.outcomes.done), ["1"]);
     }
     assert.equal((await pipeline.launch("task", "1", { force: true })).success, true);

@@ -69,7 +69,7 @@ Deno.test("A lease is held once, is given back, and tells who holds it", () =>
       code: "lease-held",
       message: `Cannot run: the pipeline is already being run by process ${Deno.pid} on ${
         holder!.host
-      }, since ${holder!.since} (${holder!.command}); wait for it (--wait), or stop it first`,
+      }, since ${holder!.since} (${holder!.command}); wait until it has ended, or stop it first`,
     });
     await lease[Symbol.asyncDispose]();
     assert.equal(await leaseHolder(path), undefined);

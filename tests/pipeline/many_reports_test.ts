@@ -153,7 +153,7 @@ Deno.test("why tells what a job reads while it runs, how much of it is there, an
   const after = await pipeline.why("index", "emma");
   assert.equal(
     after.conditions.at(-1)!.text,
-    "items of chapters (chapters) come to it while it runs: 2 so far, no more can come",
+    "items of chapters (chapters) came to it while it ran; 2 are there now",
   );
   const annotate = await pipeline.why("annotate", "emma");
   assert.equal(

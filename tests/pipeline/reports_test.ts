@@ -73,13 +73,17 @@ Deno.test("status tells how many jobs are in which state, and what each link hol
 });
 
 Deno.test("status and why answer from the run while it runs", async () => {
-  const a = await blobs("a", "1");
+  const a = await blobs("a", "1", "2");
   const release = Promise.withResolvers<void>();
-  const pipeline = inMemory([each("task", a, () => release.promise)]);
+  const pipeline = inMemory([each("task", a, () => release.promise, { concurrency: 1 })]);
   const run = pipeline.run();
   await until(() => run.running().length === 1);
-  assert.deepEqual((await pipeline.status()).tasks[0]!.counts, { ...none, running: 1 });
+  assert.deepEqual((await pipeline.status()).tasks[0]!.counts, { ...none, running: 1, ready: 1 });
   assert.deepEqual((await pipeline.why("task", "1")).text, `It is running (in process ${Deno.pid})`);
+  assert.equal(
+    (await pipeline.why("task", "2")).text,
+    "It is ready: the run under way starts it as soon as there is room",
+  );
   release.resolve();
   await run.finished;
 });
