@@ -15,7 +15,7 @@ export type Shell = typeof SHELLS[number];
  *
  * @param shell For which shell.
  * @param command The command that is completed.
- * @param program What runs when that command is not installed: `deno run -A cli.ts`.
+ * @param program What runs when that command is not installed: `deno run -A /home/me/datatask/cli.ts`. The script then makes the command.
  * @returns The script. Its own function names do not get in the way of others.
  */
 export function completionScript(shell: Shell, command: string, program: string): string {
@@ -26,6 +26,7 @@ export function completionScript(shell: Shell, command: string, program: string)
   switch (shell) {
     case "bash":
       return `# Completion of ${command} for bash
+type ${command} >/dev/null 2>&1 || function ${command} { ${program} "$@"; }
 ${name}_ask() { ${call}; }
 ${name}() {
   local IFS=$'\\n' words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
@@ -40,7 +41,8 @@ ${name}() {
 complete -F ${name} ${command}
 `;
     case "zsh":
-      return `#compdef ${command}
+      return `# Completion of ${command} for zsh
+whence ${command} >/dev/null || function ${command} { ${program} "$@" }
 ${name}_ask() { if whence -p ${command} >/dev/null; then command ${command} complete -- "$@"; else ${program} complete -- "$@"; fi }
 ${name}() {
   local -a found described
@@ -58,6 +60,11 @@ compdef ${name} ${command}
 `;
     case "fish":
       return `# Completion of ${command} for fish
+if not type -q ${command}
+  function ${command}
+    ${program} $argv
+  end
+end
 function ${name}
   set -l words (commandline -opc)[2..-1] (commandline -ct)
   set -l found

@@ -59,6 +59,30 @@ export function taskOf(pipeline: Pipeline, name: string, context: Context): Task
 }
 
 /**
+ * Checks the tasks that a run is told to do, and to leave out.
+ *
+ * @param pipeline Of which pipeline.
+ * @param choice The names: of those to do (none: all), and of those to leave out.
+ * @param context For hints.
+ * @throws {UsageError} When there is none of a name, or none is left.
+ */
+export function checkChoice(
+  pipeline: Pipeline,
+  { task, notTask }: { readonly task: readonly string[]; readonly notTask: readonly string[] },
+  context: Context,
+): void {
+  for (const name of [...task, ...notTask]) taskOf(pipeline, name, context);
+  const wanted = task.length > 0 ? task : [...pipeline.tasks.keys()];
+  if (notTask.length === 0 || wanted.some((name) => !notTask.includes(name))) return;
+  const all = [...new Set(wanted)].map((name) => `"${name}"`).join(", ");
+  throw new UsageError(
+    `No task is left: ${task.length > 0 ? "--task names" : "there is"} ${all}, and --not-task leaves ${
+      all.includes(",") ? "them" : "it"
+    } out; take one of them away`,
+  );
+}
+
+/**
  * A repository.
  *
  * @param pipeline Of which pipeline.

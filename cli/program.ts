@@ -7,19 +7,20 @@
 /**
  * How this program was called.
  *
- * @returns `deno run -A pipeline.ts`, with the path as short as it can be from the current folder.
+ * @param from `anywhere`: as it can be called from any folder. Default: from the current one, with the path as short as it can be.
+ * @returns `deno run -A pipeline.ts`
  */
-export function programName(): string {
-  return `deno run -A ${mainModule()}`;
+export function programName(from: "here" | "anywhere" = "here"): string {
+  return `deno run -A ${mainModule(from)}`;
 }
 
-function mainModule(): string {
+function mainModule(from: "here" | "anywhere"): string {
   try {
     const address = Deno.mainModule;
     if (!address.startsWith("file:")) return quote(address);
     const path = decodeURIComponent(new URL(address).pathname);
     const folder = `${Deno.cwd()}/`;
-    return quote(path.startsWith(folder) ? path.slice(folder.length) : path);
+    return quote(from === "here" && path.startsWith(folder) ? path.slice(folder.length) : path);
   } catch {
     return "cli.ts";
   }

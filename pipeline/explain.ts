@@ -139,7 +139,7 @@ export async function explainJob(
  * @param task The task's.
  * @returns The explanation.
  */
-export function explainTask(state: PipelineState, task: TaskState): TaskExplanation {
+export async function explainTask(state: PipelineState, task: TaskState): Promise<TaskExplanation> {
   const coming = task.coming();
   const report = [
     ...task.required.map((term) => ({ term, gate: "present" as const })),
@@ -166,15 +166,30 @@ export function explainTask(state: PipelineState, task: TaskState): TaskExplanat
     };
   });
   const over = [task.success.set, task.failed.set, task.ready.set, task.live.set];
-  const examples = [...take(difference(coming, over), EXAMPLES)].map((id) => {
-    const first = conditions(state, task, id).find((condition) => condition.state !== "met");
+  const waiting = [...take(difference(coming, over), EXAMPLES)].map((id) => {
+    const all = conditions(state, task, id);
+    const first = all.find((condition) => condition.state === "never") ??
+      all.find((condition) => condition.state !== "met");
     return {
       job: state.keys.key(id),
       state: jobState(task, id),
       text: first?.text ?? "every condition is met",
     };
   });
-  return { task: task.task.name, counts: task.counts(), conditions: report, examples };
+  const failed = difference(task.failed.set, [task.success.set, task.live.set]);
+  const examples = await Promise.all([...take(failed, EXAMPLES)].map(async (id) => {
+    const job = state.keys.key(id);
+    // A document that cannot be read is told of by `why` of the job.
+    const outcome = await readOutcome(task.task, job).catch(() => undefined);
+    const text = outcome ? describeOutcome(outcome) : "counts as failed";
+    return { job, state: "failed" as const, text };
+  }));
+  return {
+    task: task.task.name,
+    counts: task.counts(),
+    conditions: report,
+    examples: [...examples, ...waiting],
+  };
 }
 
 function* take<T>(items: Iterable<T>, count: number): Generator<T, void, void> {

@@ -47,6 +47,10 @@ function membership(
       ? undefined
       : task.required.some((other) => other.link === term.link && other.producers.length > 0)
       ? undefined // Whoever makes it is spoken of by the condition of its own.
+      : !link.repository.driver.supports.writable
+      ? `it is made of ${[...link.repository.footprint().values()].map(({ name }) => name).join(" and ")}: ${
+        inhibits ? "remove it" : "put what is missing"
+      } there`
       : inhibits
       ? `remove it there: datatask rm ${task.task.name}.${term.link} ${key}`
       : `put it there: datatask inject ${task.task.name}.${term.link} ${key} FILE`,

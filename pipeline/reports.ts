@@ -124,7 +124,7 @@ export interface TaskExplanation {
     readonly count: number;
     readonly missing: readonly Key[];
   }[];
-  /** A few jobs that wait, with the first condition that is unmet. */
+  /** A few jobs that have failed, with how, and a few that wait, with the condition that keeps them. */
   readonly examples: readonly { readonly job: Key; readonly state: JobState; readonly text: string }[];
 }
 

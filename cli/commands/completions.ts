@@ -1,6 +1,7 @@
 /** `completions`: scripts that complete in a shell. @module */
 import { UsageError } from "../../core/errors.ts";
 import { completionScript, SHELLS } from "../completion_scripts.ts";
+import { programName } from "../program.ts";
 import { didYouMean } from "../suggest.ts";
 import type { Context, FlagsOf } from "../spec.ts";
 import type { COMPLETIONS } from "../specs/data.ts";
@@ -19,10 +20,13 @@ export function run(
       }`,
     );
   }
-  const command = flags.command ?? "datatask";
+  const own = context.program === programName() && context.program;
+  // A pipeline that is a program goes by its own name, so that several do not get in each other's way.
+  const command = flags.command ?? /([\w-]+)\.[jt]sx?$/.exec(own || "")?.[1]?.replace(/^cli$/, "datatask") ??
+    "datatask";
   if (!/^[\w.-]+$/.test(command)) {
     throw new UsageError(`Cannot complete ${JSON.stringify(command)}; give --command the name of a command`);
   }
-  context.io.out(completionScript(known, command, context.program));
+  context.io.out(completionScript(known, command, own ? programName("anywhere") : context.program));
   return Promise.resolve(0);
 }

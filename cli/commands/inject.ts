@@ -5,6 +5,7 @@ import type { BlobRepository } from "../../repositories/blob.ts";
 import type { FilesystemRepository } from "../../repositories/filesystem.ts";
 import type { MetadataRepository } from "../../repositories/metadata.ts";
 import type { WriteOptions } from "../../repositories/driver.ts";
+import type { Pipeline } from "../../pipeline/pipeline.ts";
 import type { Repository } from "../../repositories/repository.ts";
 import { keyOf, repositoryOf } from "../names.ts";
 import { near } from "../near.ts";
@@ -17,11 +18,13 @@ export async function run(
   flags: FlagsOf<typeof INJECT.flags>,
   [name, key, file]: readonly string[],
 ): Promise<number> {
-  const repository = repositoryOf(await context.load(), name!, context);
+  const pipeline = await context.load();
+  const repository = repositoryOf(pipeline, name!, context);
   keyOf(key!, "key");
   if (repository.kind === "keys") {
     throw new UsageError(`Cannot put a value into ${name}: it holds keys without values`);
   }
+  refuseDone(pipeline, name!);
   if ((file === undefined || file === "-") && context.io.terminal.in) {
     context.io.err("Reading from the terminal; end with Ctrl-D\n");
   }
@@ -38,6 +41,17 @@ export async function run(
   }
   context.io.err(`Put "${key}" into ${name} (${near(repository.name)})\n`);
   return 0;
+}
+
+/** What people mean who put something into `TASK.done` is that the job has succeeded. */
+function refuseDone(pipeline: Pipeline, name: string): void {
+  const task = /^(.+)\.done$/.exec(name)?.[1];
+  if (task === undefined || pipeline.tasks.get(task)?.outcomes.done !== pipeline.repositories().get(name)) {
+    return;
+  }
+  throw new UsageError(
+    `Cannot put a value into ${name}: it is ${task}.success and ${task}.failed together; put it into ${task}.success, for a job that shall count as done, or into ${task}.failed`,
+  );
 }
 
 function taken(name: string, key: string, repository: Repository): RepositoryError {

@@ -1,6 +1,7 @@
 /** `ls`: keys, with set algebra over repositories. @module */
 import type { Pipeline } from "../../pipeline/pipeline.ts";
 import type { Repository } from "../../repositories/repository.ts";
+import { UsageError } from "../../core/errors.ts";
 import { JOB_STATES, jobsNamed, unknownRepository } from "../names.ts";
 import { nearest } from "../suggest.ts";
 import { table } from "../rows.ts";
@@ -15,7 +16,12 @@ type Flags = FlagsOf<typeof LS.flags>;
 /** Lists keys. */
 export async function run(context: Context, flags: Flags, words: readonly string[]): Promise<number> {
   const text = words.join(" ");
-  const expression = text.trim() === "" ? undefined : parseSetExpression(text);
+  if (words.length > 0 && text.trim() === "") {
+    throw new UsageError(
+      `EXPR is empty; write "${context.program} ls${context.repeat}" for the names of all repositories, or one of them`,
+    );
+  }
+  const expression = words.length === 0 ? undefined : parseSetExpression(text);
   const pipeline = await context.load();
   const repositories = pipeline.repositories();
   if (!expression) return listRepositories(context, flags, repositories);

@@ -2,7 +2,7 @@
 import { formatAmount } from "../../core/quota.ts";
 import type { PlanReport } from "../../pipeline/reports.ts";
 import type { Style } from "../ansi.ts";
-import { taskOf } from "../names.ts";
+import { checkChoice } from "../names.ts";
 import { remaining, sumCounts } from "../progress/view.ts";
 import { amount, counted, table } from "../rows.ts";
 import type { Context, FlagsOf } from "../spec.ts";
@@ -14,7 +14,7 @@ const SHOWN = 20;
 /** Shows the plan. */
 export async function run(context: Context, flags: FlagsOf<typeof PLAN.flags>): Promise<number> {
   const pipeline = await context.load();
-  for (const name of [...flags.task, ...flags.notTask]) taskOf(pipeline, name, context);
+  checkChoice(pipeline, flags, context);
   const report = await (await context.look()).plan({
     ...(flags.task.length > 0 ? { tasks: flags.task } : {}),
     ...(flags.notTask.length > 0 ? { notTasks: flags.notTask } : {}),

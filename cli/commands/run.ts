@@ -3,7 +3,7 @@ import { DatataskError, describeError, isDatataskError, UsageError } from "../..
 import type { Run } from "../../pipeline/run.ts";
 import { EXIT } from "../fail.ts";
 import { onInterrupt } from "../interrupt.ts";
-import { taskOf } from "../names.ts";
+import { checkChoice } from "../names.ts";
 import { stoppingText } from "../progress/model.ts";
 import { displayFor, heard } from "../progress/display.ts";
 import { runExitCode } from "../progress/summary.ts";
@@ -17,7 +17,7 @@ type Flags = FlagsOf<typeof RUN.flags>;
 export async function run(context: Context, flags: Flags): Promise<number> {
   checkFlags(flags);
   const pipeline = await context.load();
-  for (const name of [...flags.task, ...flags.notTask]) taskOf(pipeline, name, context);
+  checkChoice(pipeline, flags, context);
   if (flags.dryRun) {
     const plan = await import("./plan.ts");
     return await plan.run(context, { ...flags, json: flags.json });

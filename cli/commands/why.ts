@@ -118,7 +118,8 @@ function whyTaskLines(explanation: TaskExplanation, style: Style): string[] {
   if (explanation.examples.length > 0) {
     lines.push("", style.dim("For example"));
     for (const { job, state, text } of explanation.examples) {
-      lines.push(`  ${job} ${isOrHas(state)} ${stateText(state, style)}: ${near(text)}`);
+      const stands = state === "failed" ? "" : `is ${stateText(state, style)}: `;
+      lines.push(`  ${job} ${stands}${near(text)}`);
     }
   }
   return lines;

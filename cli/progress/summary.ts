@@ -27,11 +27,14 @@ export interface NextCommands {
 export function summaryLines(summary: RunSummary, next: NextCommands): string[] {
   const all = sumCounts(Object.values(summary.tasks));
   const idle = summary.started + summary.adopted + summary.succeeded + summary.failed + summary.stuck === 0;
+  const left = summary.ended === "complete" ? 0 : remaining(all) - all.waiting;
+  const nothing = idle && summary.ended !== "stopped";
+  const before = nothing ? 0 : Math.max(0, all.failed - summary.failed);
   const standing = [
+    ...(before > 0 ? [`${amount(before)} failed before`] : []),
     ...(all.blocked > 0 ? [`${amount(all.blocked)} blocked`] : []),
-    ...(remaining(all) > 0
-      ? [`${amount(remaining(all))} ${summary.ended === "complete" ? "waiting" : "left to do"}`]
-      : []),
+    ...(remaining(all) > left ? [`${amount(remaining(all) - left)} waiting`] : []),
+    ...(left > 0 ? [`${amount(left)} left for the next run`] : []),
   ];
   if (summary.stuck > 0) {
     standing.push(`${amount(summary.stuck)} left for the next run by trouble that is not theirs`);
@@ -43,7 +46,7 @@ export function summaryLines(summary: RunSummary, next: NextCommands): string[] 
       `See what is missing:  ${next.why(first)}`,
     ];
   }
-  const lines = idle && summary.ended !== "stopped"
+  const lines = nothing
     ? [
       [`Nothing to do: ${counted(all.done, "job")} done`, `${amount(all.failed)} failed`, ...standing].join(
         ", ",
@@ -55,6 +58,8 @@ export function summaryLines(summary: RunSummary, next: NextCommands): string[] 
       }`,
     ];
   if (all.failed > 0) lines.push(`Try failed jobs again:  ${next.retry}`);
+  const blocked = Object.entries(summary.tasks).find(([, counts]) => counts.blocked > 0);
+  if (blocked) lines.push(`See why jobs are blocked:  ${next.why(blocked[0])}`);
   const stuck = Object.entries(summary.tasks).find(([, counts]) => counts.waiting > 0);
   if (stuck && summary.ended === "complete") {
     lines.push(`See what the others wait for:  ${next.why(stuck[0])}`);

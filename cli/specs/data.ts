@@ -150,14 +150,17 @@ export const DOCTOR = builtIn({
 export const COMPLETIONS = builtIn({
   name: "completions",
   brief: "Print a script for your shell that completes what you type",
+  about: [
+    "SHELL is bash, zsh or fish. What is completed is a command of one word: datatask, or the name of a pipeline that is a program of its own. Where no such command is installed, as with a clone, the script makes one, which runs this program from any folder.",
+  ],
   args: [{ name: "SHELL" }],
   flags: {
-    command: { kind: "text", brief: "The command to complete; default: datatask", placeholder: "NAME" },
+    command: { kind: "text", brief: "The command to complete, by another name", placeholder: "NAME" },
   },
   examples: [
     ["completions bash >> ~/.bashrc", "for bash"],
-    ["completions zsh > ~/.zfunc/_datatask", "for zsh"],
-    ["completions fish > ~/.config/fish/completions/datatask.fish", "for fish"],
+    ["completions zsh >> ~/.zshrc", "for zsh, after compinit"],
+    ["completions fish >> ~/.config/fish/config.fish", "for fish"],
   ],
 });
 

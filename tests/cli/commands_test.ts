@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import {
+  and,
   functionTask,
+  inhibits,
   input,
   lookup,
   MemoryBlobRepository,
   MemoryMetadataRepository,
+  or,
   outputs,
   Pipeline,
   requires,
@@ -40,11 +43,17 @@ Deno.test("run ends with 1 when a job has failed, and says how to see its log an
   const { code, out } = await cli(["run"], it);
   assert.equal(code, 1);
   assert.match(out, /count\/bad-1 failed: cannot count bad-1; see dt logs count bad-1\n/);
-  assert.match(out, /: 0 succeeded, 1 failed, 1 blocked\nTry failed jobs again: {2}dt retry --failed\n$/);
+  assert.match(
+    out,
+    /: 0 succeeded, 1 failed, 1 blocked\nTry failed jobs again: {2}dt retry --failed\nSee why jobs are blocked: {2}dt why report\n$/,
+  );
   const again = await cli(["run"], it);
   assert.deepEqual(
     [again.code, again.out],
-    [1, "Nothing to do: 0 jobs done, 1 failed, 1 blocked\nTry failed jobs again:  dt retry --failed\n"],
+    [
+      1,
+      "Nothing to do: 0 jobs done, 1 failed, 1 blocked\nTry failed jobs again:  dt retry --failed\nSee why jobs are blocked:  dt why report\n",
+    ],
   );
 });
 
@@ -106,6 +115,10 @@ Deno.test("why explains a job, a blocked job, and a task", async () => {
   assert.match(failed, /dt logs count bad-1/, "hints can be copied");
   assert.match((await cli(["why", "report", "bad-1"], it)).out, /^report\/bad-1 is blocked\n[^]*✗/);
   assert.match((await cli(["why", "report"], it)).out, /^report: 1 done, 1 blocked\n/);
+  assert.match(
+    (await cli(["why", "count"], it)).out,
+    /\nFor example\n {2}bad-1 failed after .*: cannot count bad-1\n/,
+  );
   assert.equal(JSON.parse((await cli(["why", "report", "bad-1", "--json"], it)).out).state, "blocked");
 });
 
@@ -125,6 +138,27 @@ Deno.test("ls does set algebra, counts, limits and sorts", async () => {
   assert.equal((await cli(["ls", "-s", "--limit", "1", "count.books"], it)).out, "bad-1\n");
   assert.equal((await cli(["ls", "--json", "count.failed"], it)).out, '["bad-1"]\n');
   assert.match((await cli(["ls"], it)).out, /count\.books +blobs +/);
+  for (const words of [["ls", ""], ["ls", " ", ""]]) {
+    const { code, out, err } = await cli(words, it);
+    assert.deepEqual([code, out], [2, ""]);
+    assert.equal(
+      err,
+      'datatask: EXPR is empty; write "dt ls" for the names of all repositories, or one of them\n',
+    );
+  }
+});
+
+Deno.test("run and plan refuse a choice that leaves no task", async () => {
+  const it = toy();
+  for (const command of ["run", "plan"]) {
+    assert.deepEqual((await cli([command, "-t", "count", "-T", "count"], it)).err.split("; "), [
+      'datatask: No task is left: --task names "count", and --not-task leaves it out',
+      "take one of them away\n",
+    ]);
+    const all = await cli([command, "-T", "count", "-T", "report"], it);
+    assert.equal(all.code, 2);
+    assert.match(all.err, /No task is left: there is "count", "report", and --not-task leaves them out;/);
+  }
 });
 
 Deno.test("ls lists jobs by their state, and takes them into expressions", async () => {
@@ -182,6 +216,33 @@ Deno.test("inject and cat carry trees in both directions, as folders and as tar"
   } finally {
     await Deno.remove(dir, { recursive: true });
   }
+});
+
+Deno.test("inject into what says how jobs ended names where it is kept, and why tells to put nothing into a view", async () => {
+  const it = toy();
+  const { code, err } = await cli(["inject", "count.done", "emma"], { ...it, stdin: "a: 1\n" });
+  assert.deepEqual([code, err], [
+    2,
+    "datatask: Cannot put a value into count.done: it is count.success and count.failed together; put it into count.success, for a job that shall count as done, or into count.failed\n",
+  ]);
+  const [pages, authors] = ["the pages", "the authors"].map((name) => new MemoryBlobRepository(name));
+  await pages!.put("emma", "");
+  const read = functionTask("read", {
+    done: new MemoryMetadataRepository("what is read"),
+    links: {
+      pages: requires(pages!),
+      both: requires(and(pages!, authors!)),
+      none: inhibits(or(pages!, authors!)),
+    },
+  }, () => {});
+  const { out } = await cli(["why", "read", "emma"], {
+    pipeline: new Pipeline({ name: "views", tasks: [read], state: null }),
+  });
+  assert.match(
+    out,
+    /not in both .*which it needs\n {4}it is made of the pages and the authors: put what is missing there\n/,
+  );
+  assert.match(out, /from starting\n {4}it is made of the pages and the authors: remove it there\n/);
 });
 
 Deno.test("inject checks documents, and replaces only when it is told to", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { completionScript } from "../../cli/completion_scripts.ts";
 import { cli, toy } from "./held_io.ts";
+import { CLI, deno, ended, ROOT, withPipeline } from "./own_program.ts";
 
 async function proposals(...words: string[]): Promise<string[]> {
   const it = toy();
@@ -111,3 +112,34 @@ Deno.test("the script for bash completes in bash", async () => {
   }).output();
   assert.equal(new TextDecoder().decode(child.stdout), "[got:2:why c]");
 });
+
+for (const [shell, flag] of [["bash", "-c"], ["zsh", "-fc"], ["fish", "-c"]] as const) {
+  Deno.test({
+    name: `the script for ${shell} makes the command where there is none, and leaves alone one that is there`,
+    ...inShell(shell),
+    async fn() {
+      const program = "echo from anywhere";
+      const there = shell === "fish" ? "function there; echo mine; end" : "there() { echo mine; }";
+      const out = await within(
+        shell,
+        flag,
+        `${shell === "zsh" ? "compdef() {}" : ""}
+        ${there}
+        ${completionScript(shell, "there", program)}
+        ${completionScript(shell, "dt-of-test", program)}
+        cd /; dt-of-test why c; there`,
+      );
+      assert.equal(out, "from anywhere why c\nmine\n");
+    },
+  });
+}
+
+Deno.test("a clone is completed under a name of one word, and found from any folder", () =>
+  withPipeline(1, async (dir) => {
+    const clone = await ended(deno(ROOT.pathname, "-A", "cli.ts", "completions", "bash"));
+    assert.match(clone.out, /^# Completion of datatask for bash\n/);
+    assert.ok(clone.out.includes(`deno run -A ${CLI} complete -- "$@"`), clone.out);
+    const own = await ended(deno(dir, "-A", "pipeline.ts", "completions", "bash"));
+    assert.match(own.out, /^# Completion of pipeline for bash\n/);
+    assert.ok(own.out.includes(`deno run -A ${dir}/pipeline.ts complete`), own.out);
+  }));

@@ -269,8 +269,22 @@ Deno.test("summaryLines() says what was done, and what to do next", () => {
   assert.deepEqual(summaryLines(summary({ succeeded: 396, failed: 4, started: 400, tasks }), next), [
     "Done after 12s: 396 succeeded, 4 failed, 4 blocked, 2 waiting",
     "Try failed jobs again:  dt retry --failed",
+    "See why jobs are blocked:  dt why report",
     "See what the others wait for:  dt why report",
   ]);
+});
+
+Deno.test("summaryLines() tells failures of this run from those before it, and what waits from what was left", () => {
+  const tasks = { count: { ...NO_JOBS, done: 3, failed: 2, ready: 4 }, report: { ...NO_JOBS, waiting: 5 } };
+  const words = { succeeded: 3, failed: 1, started: 4, tasks };
+  assert.equal(
+    summaryLines(summary({ ...words, ended: "stopped" }), next)[0],
+    "Stopped after 12s: 3 succeeded, 1 failed, 1 failed before, 5 waiting, 4 left for the next run",
+  );
+  assert.equal(
+    summaryLines(summary({ ...words, failed: 2, ended: "complete" }), next)[0],
+    "Done after 12s: 3 succeeded, 2 failed, 9 waiting",
+  );
 });
 
 Deno.test("stoppingText() says what is waited for, and how to force it", () => {

@@ -20,7 +20,7 @@ Deno.test("run --once starts what is ready at its begin, and nothing that become
   await it.books.put("emma", "a b c");
   const first = await cli(["run", "--once"], it);
   assert.equal(first.code, 0);
-  assert.match(first.out, /: 1 succeeded, 0 failed, 1 left to do\n$/);
+  assert.match(first.out, /: 1 succeeded, 0 failed, 1 left for the next run\n$/);
   assert.match((await cli(["why", "report", "emma"], it)).out, /^report\/emma is ready\n/);
   assert.match((await cli(["run", "--once"], it)).out, /report\/emma done in [^]*: 1 succeeded, 0 failed\n$/);
 });
@@ -40,7 +40,10 @@ Deno.test("run --fail-fast starts nothing more after the first failure, and ends
       pipeline: new Pipeline({ name: "fragile", tasks: [break_], state: null }),
     });
     assert.equal(code, 1);
-    assert.match(out, new RegExp(`: 0 succeeded, ${failed} failed${failed === 1 ? ", 2 left to do" : ""}\n`));
+    assert.match(
+      out,
+      new RegExp(`: 0 succeeded, ${failed} failed${failed === 1 ? ", 2 left for the next run" : ""}\n`),
+    );
   }
 });
 

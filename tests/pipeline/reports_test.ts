@@ -209,10 +209,18 @@ Deno.test("whyTask tells how many jobs each condition lets through, and shows so
       { text: "not in stop (stop)", link: "stop", gate: "absent", count: 2, missing: ["3"] },
     ],
     examples: [
-      { job: "2", state: "blocked", text: '"2" is not in b (b), which it needs' },
+      { job: "2", state: "blocked", text: 'b is made by first: first has failed with "2"' },
       { job: "3", state: "waiting", text: '"3" is in stop (stop), which keeps it from starting' },
     ],
   });
+});
+
+Deno.test("whyTask says how jobs have failed", async () => {
+  const { pipeline } = await chain();
+  await runAll(pipeline);
+  assert.deepEqual((await pipeline.whyTask("first")).examples, [
+    { job: "2", state: "failed", text: "failed after 0ms: bad luck" },
+  ]);
 });
 
 Deno.test("plan promises no job that lacks what nobody brings", async () => {
