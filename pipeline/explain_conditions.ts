@@ -24,6 +24,7 @@ function membership(
   const key = keyOf(state, task, term.link, job, asked);
   const id = key === undefined ? undefined : state.keys.known(key);
   const holds = id !== undefined && (state.observer.observed(link.repository)?.set ?? term.jobs.set).has(id);
+  const unreadable = id !== undefined && task.unreadable.get(term.link)?.set.has(job);
   const met = holds !== inhibits;
   const where = `${term.link} (${link.repository.name})`;
   if (key === undefined) {
@@ -34,6 +35,15 @@ function membership(
         ? `the job has no key in ${where}: ${link.key?.label} gives none`
         : `the key of the job in ${where} cannot be found: ${describeError(fault)}`,
       advice: fault === undefined ? `see to it that ${link.key?.label} names a key` : undefined,
+      link: term.link,
+      gate: link.start,
+    };
+  }
+  if (unreadable) {
+    const fault = state.observer.fault(link.repository, id);
+    return {
+      state: "unmet",
+      text: `whether "${key}" is in ${where} cannot be told: ${describeError(fault)}`,
       link: term.link,
       gate: link.start,
     };

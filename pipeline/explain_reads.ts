@@ -26,7 +26,6 @@ export function firstItem(task: TaskState, term: Term, job: number): Condition {
 
 /** What a job reads while it runs: it waits for none of it. What has come since it was over did not come to it. */
 export async function whileRunning(state: PipelineState, task: TaskState, job: number): Promise<Condition[]> {
-  const over = task.success.set.has(job) || task.failed.set.has(job);
   const streams = Object.entries(task.task.links).filter(([, { stream }]) => stream);
   const relations = new Map(streams.map(([link]) => [link, task.relation(link)]));
   await state.settle();
@@ -42,7 +41,7 @@ export async function whileRunning(state: PipelineState, task: TaskState, job: n
     const key = task.map(link) ? task.map(link)!.target(job) : job;
     const mine = relation && key !== undefined ? [...relation.jobs(key)].filter((item) => set.has(item)) : [];
     const count = relation ? mine.length : set.size;
-    if (over && !task.live.set.has(job)) {
+    if (task.over(job) && !task.live.set.has(job)) {
       const now = count === 1 ? "1 is there now" : `${count} are there now`;
       return [{ state: "met", text: `items of ${where} came to it while it ran; ${now}`, link }];
     }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { describeError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { OperationOptions } from "../repositories/driver.ts";
 import type { Repository, SkippedNames } from "../repositories/repository.ts";
@@ -61,6 +62,14 @@ export interface ListOptions extends OperationOptions {
   readonly number?: ((keys: readonly Key[]) => Promise<Iterable<number>>) | undefined;
 }
 
+/** Who is told what is odd about a repository. */
+export interface ObservedInit {
+  /** Told of names that are no keys, once for as long as they stay the same. Default: the console is warned. */
+  readonly onSkipped?: SkippedNames | undefined;
+  /** Told of keys of which it cannot be known whether they are there, once for as long as the reason stays the same. */
+  readonly onUnreadable?: ((repository: Repository, key: Key, error: unknown) => void) | undefined;
+}
+
 /** The keys of one repository. */
 export class ObservedKeys extends SubscribableSet {
   readonly repository: Repository;
@@ -75,19 +84,22 @@ export class ObservedKeys extends SubscribableSet {
   #announced: Map<number, boolean> | undefined;
   /** The end of the listing that was asked for last. */
   #last: Promise<unknown> | undefined;
-  readonly #onSkipped: SkippedNames | undefined;
+  /** Keys of which it cannot be known whether they are there, since what would say so is damaged. None of them is in `set`. */
+  readonly unreadable: SubscribableSet = new SubscribableSet();
+  readonly #faults = new Map<number, unknown>();
+  readonly #told: ObservedInit;
   #skipped = "";
 
   /**
    * @param repository Which.
    * @param keys Numbers the keys.
-   * @param onSkipped Told of names that are no keys, once for as long as they stay the same. Default: the console is warned.
+   * @param told Who is told what.
    */
-  constructor(repository: Repository, keys: KeySpace, onSkipped?: SkippedNames) {
+  constructor(repository: Repository, keys: KeySpace, told: ObservedInit = {}) {
     super();
     this.repository = repository;
     this.#keys = keys;
-    this.#onSkipped = onSkipped;
+    this.#told = told;
   }
 
   /**
@@ -99,8 +111,35 @@ export class ObservedKeys extends SubscribableSet {
   announce(key: Key, present: boolean): void {
     const id = this.#keys.id(key);
     this.#announced?.set(id, present);
+    this.#faults.delete(id);
     this.set.set(id, present);
     this.tell([id]);
+    this.unreadable.put(id, false);
+  }
+
+  /**
+   * Says that it cannot be known whether a key is there.
+   *
+   * @param key Which.
+   * @param error Why not.
+   */
+  doubt(key: Key, error: unknown): void {
+    const id = this.#keys.id(key);
+    this.#note(id, error);
+    this.unreadable.put(id, true);
+    this.put(id, false);
+  }
+
+  /** Why it cannot be known whether a key is there, by number; nothing where it is known. */
+  fault(id: number): unknown {
+    return this.#faults.get(id);
+  }
+
+  #note(id: number, error: unknown): void {
+    const known = this.#faults.get(id);
+    this.#faults.set(id, error);
+    if (known !== undefined && describeError(known) === describeError(error)) return;
+    this.#told.onUnreadable?.(this.repository, this.#keys.key(id), error);
   }
 
   /**
@@ -128,45 +167,75 @@ export class ObservedKeys extends SubscribableSet {
     const begun = performance.now();
     this.listings++;
     const announced = this.#announced = new Map();
+    const faults = new Map<Key, unknown>();
     try {
       const fresh = new KeySet();
-      if (this.listedAt === undefined) await this.#first(fresh, options);
+      const pages = this.#pages(options, (key, error) => void faults.set(key, error));
+      if (this.listedAt === undefined) await this.#first(fresh, pages, options);
       else {
-        for await (const page of this.#pages(options)) {
+        for await (const page of pages) {
           for (const key of page) fresh.add(this.#keys.id(key));
         }
       }
+      const unreadable = await this.#unreadable(faults, announced, options);
+      for (const id of unreadable) fresh.set(id, false);
       const { consistentListing } = this.repository.driver.supports;
-      if (!consistentListing && this.listedAt !== undefined) await this.#confirm(fresh, announced, options);
+      if (!consistentListing && this.listedAt !== undefined) {
+        await this.#confirm(fresh, (id) => announced.has(id) || unreadable.has(id), options);
+      }
       for (const [id, present] of announced) fresh.set(id, present);
       this.listedAt = begun;
       this.listingMs = performance.now() - begun;
+      this.unreadable.replace(unreadable);
       return this.replace(fresh);
     } finally {
       this.#announced = undefined;
     }
   }
 
+  /** Takes note of the keys that a listing could not tell of, but for those that are known otherwise. */
+  async #unreadable(
+    faults: ReadonlyMap<Key, unknown>,
+    announced: ReadonlyMap<number, boolean>,
+    options: OperationOptions,
+  ): Promise<KeySet> {
+    const { admits } = this.repository.driver;
+    const ids = new KeySet();
+    for (const [key, error] of faults) {
+      if (admits && !await admits(key, options)) continue;
+      const id = this.#keys.id(key);
+      if (announced.has(id)) continue;
+      ids.add(id);
+      this.#note(id, error);
+    }
+    for (const id of this.#faults.keys()) if (!ids.has(id)) this.#faults.delete(id);
+    return ids;
+  }
+
   /** Asks for each key that a late listing gives or leaves out against what is known: it may tell of what was some time ago. */
   async #confirm(
     fresh: KeySet,
-    announced: ReadonlyMap<number, boolean>,
+    isKnown: (id: number) => boolean,
     { signal }: OperationOptions,
   ): Promise<void> {
     const doubtful = changed(this.set, fresh)[Symbol.iterator]();
     await Promise.all(Array.from({ length: CONFIRMED }, async () => {
       for (let next = doubtful.next(); !next.done; next = doubtful.next()) {
-        if (announced.has(next.value)) continue;
+        if (isKnown(next.value)) continue;
         fresh.set(next.value, await this.repository.has(this.#keys.key(next.value), { signal }));
       }
     }));
   }
 
-  #pages(options: OperationOptions): AsyncIterable<readonly Key[]> {
-    const onSkipped = this.#onSkipped;
-    if (!onSkipped) return this.repository.pages(options);
+  #pages(
+    options: OperationOptions,
+    onUnreadable: (key: Key, error: unknown) => void,
+  ): AsyncIterable<readonly Key[]> {
+    const { onSkipped } = this.#told;
+    if (!onSkipped) return this.repository.pages({ ...options, onUnreadable });
     return this.repository.pages({
       ...options,
+      onUnreadable,
       onSkipped: (repository, names, count) => {
         const text = `${count} ${names.join("\0")}`;
         if (text !== this.#skipped) onSkipped(repository, names, count);
@@ -176,13 +245,17 @@ export class ObservedKeys extends SubscribableSet {
   }
 
   /** The first listing numbers the keys that are new, in the order of names where there are not too many. */
-  async #first(fresh: KeySet, options: ListOptions): Promise<void> {
+  async #first(
+    fresh: KeySet,
+    pages: AsyncIterable<readonly Key[]>,
+    options: ListOptions,
+  ): Promise<void> {
     let unknown: Key[] = [];
     const take = (): void => {
       for (const key of unknown) fresh.add(this.#keys.id(key));
       unknown = [];
     };
-    for await (const page of this.#pages(options)) {
+    for await (const page of pages) {
       const none = this.#keys.size === 0;
       for (const key of page) {
         const id = none ? undefined : this.#keys.known(key);

@@ -3,11 +3,13 @@
  *
  * @module
  */
+import { isDatataskError } from "../core/errors.ts";
 import type { Key } from "../core/key.ts";
 import type { KeyDriver } from "../repositories/driver.ts";
 import { Repository, type SkippedNames } from "../repositories/repository.ts";
 import { allOf, anyOf, butNot } from "./derived_set.ts";
 import type { KeySpace } from "./key_space.ts";
+import { unreadableIn } from "./unreadable.ts";
 import { Numbering } from "./numbering.ts";
 import { type LiveSet, ObservedKeys } from "./observed.ts";
 
@@ -20,6 +22,8 @@ export interface ObserverOptions {
   readonly onTrouble: (repository: Repository, error: unknown) => void;
   /** Names that are no keys. */
   readonly onSkipped: SkippedNames;
+  /** Keys of which it cannot be known whether a repository has them. */
+  readonly onUnreadable: (repository: Repository, key: Key, error: unknown) => void;
   /** Work in the background has ended. */
   readonly onSettled: () => void;
 }
@@ -82,6 +86,27 @@ export class Observer {
   /** The keys of a repository, when it is observed already. */
   observed(repository: Repository): LiveSet | undefined {
     return this.#sets.get(this.#identity(repository.driver));
+  }
+
+  /**
+   * The keys of which it cannot be known whether a repository has them.
+   *
+   * @param repository Which.
+   * @returns Those keys, followed from now on; nothing when that cannot happen: only views that read values can be at a loss.
+   */
+  unreadable(repository: Repository): LiveSet | undefined {
+    return unreadableIn(repository, this);
+  }
+
+  /** Why it cannot be known whether a repository has a key, by number. */
+  fault(repository: Repository, id: number): unknown {
+    const known = this.leaf(repository)?.fault(id);
+    if (known !== undefined) return known;
+    for (const part of repository.driver.derived?.parts ?? []) {
+      const fault = this.fault(new Repository(part), id);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
   }
 
   /** The store that a repository is, when it is listed by itself. */
@@ -201,18 +226,27 @@ export class Observer {
       if (derived.by === "or") return anyOf(sets());
       if (derived.by === "except") return butNot(this.observe(parts[0]!), sets().slice(1));
     }
-    const leaf = new ObservedKeys(repository, this.#keys, this.#options.onSkipped);
+    const leaf = new ObservedKeys(repository, this.#keys, this.#options);
     this.#leaves.set(name, leaf);
     if (derived?.by === "opaque") {
-      for (const part of parts) this.observe(part).subscribe(() => this.#relist(leaf));
+      for (const set of this.#told(parts)) set.subscribe(() => this.#relist(leaf));
     } else {
-      for (const part of parts) {
-        this.observe(part).subscribe((ids) => {
+      for (const set of this.#told(parts)) {
+        set.subscribe((ids) => {
           for (const id of ids) this.#recheck(leaf, repository, this.#keys.key(id));
         });
       }
     }
     return leaf;
+  }
+
+  /** What is to be followed of the parts of a view. */
+  *#told(parts: readonly Repository[]): Generator<LiveSet, void, void> {
+    for (const part of parts) {
+      yield this.observe(part);
+      const unreadable = this.unreadable(part);
+      if (unreadable) yield unreadable;
+    }
   }
 
   /** Asks a repository whether it has a key, and takes the answer; asks again when there was a change in the meantime. */
@@ -227,10 +261,14 @@ export class Observer {
         while (asked.get(key)) {
           asked.set(key, false);
           const { listings } = leaf;
-          const present = await repository.has(key);
+          const present = await repository.has(key).catch((error) => {
+            if (!isDatataskError(error, "invalid-value")) throw error;
+            return { error };
+          });
           // A listing that has begun since is younger than this answer.
           if (leaf.listings !== listings) asked.set(key, true);
-          else leaf.announce(key, present);
+          else if (typeof present === "boolean") leaf.announce(key, present);
+          else leaf.doubt(key, present.error);
         }
       } finally {
         asked.delete(key);

@@ -14,6 +14,7 @@ import type { PlanReport } from "./reports.ts";
 import type { RunOptions } from "./run.ts";
 import type { PipelineState } from "./state.ts";
 import type { TaskState } from "./task_state.ts";
+import { unfoundJobs } from "./unfound.ts";
 
 /**
  * What a run would do now.
@@ -69,7 +70,9 @@ export function planReport(
   const downstream = Object.fromEntries(
     state.tasks.map((entry) => {
       const now = [entry.success.set, entry.failed.set, entry.live.set, entry.ready.set, entry.delayed.set];
-      return [entry.task.name, difference(prospects.of(entry).jobs, [...now, entry.blocked()]).size];
+      // What cannot be found out does not become ready by what goes before.
+      const others = [entry.blocked(), unfoundJobs(entry)];
+      return [entry.task.name, difference(prospects.of(entry).jobs, [...now, ...others]).size];
     }),
   );
   return {

@@ -58,6 +58,11 @@ export class PipelineState implements KeyMapContext {
           error,
         }),
       onSkipped: options.onSkipped,
+      onUnreadable: (repository, key, error) =>
+        options.onTrouble({
+          message: `Cannot tell whether "${key}" is in ${repository.name}: ${describeError(error)}`,
+          error,
+        }),
       onSettled: options.onSettled,
     });
     this.tasks = inFlowOrder([...tasks]).map((task) => new TaskState(task, this));

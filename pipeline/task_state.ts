@@ -14,6 +14,7 @@ import { mapOf, relationOf } from "./key_maps.ts";
 import { difference, intersection, KeySet, union } from "./key_set.ts";
 import { type LiveSet, SubscribableSet } from "./observed.ts";
 import type { PipelineState } from "./state.ts";
+import { upstreamOf } from "./upstream.ts";
 
 /** A task that makes what a link of another task reads. */
 export interface Producer {
@@ -55,6 +56,8 @@ export class TaskState {
   required: Term[] = [];
   /** What inhibits. */
   inhibiting: Term[] = [];
+  /** By link, jobs of which it cannot be known whether it lets them start. They are held back. */
+  readonly unreadable: Map<string, LiveSet> = new Map();
   /** Jobs that can start now. */
   ready!: LiveSet;
   /** Whether this run starts its jobs. */
@@ -84,6 +87,11 @@ export class TaskState {
   /** The map of a link whose key is not the job's own. */
   map(link: string): KeyMap | undefined {
     return this.#maps.get(link);
+  }
+
+  /** Whether a job is over, well or not. */
+  over(job: number): boolean {
+    return this.success.set.has(job) || this.failed.set.has(job);
   }
 
   /** The maps of all its links. */
@@ -119,23 +127,7 @@ export class TaskState {
 
   /** The tasks that may bring what its jobs wait for while they run, directly or by way of others. */
   get behind(): readonly TaskState[] {
-    return this.#behind ??= this.#upstream();
-  }
-
-  #upstream(): readonly TaskState[] {
-    const found = new Set<TaskState>();
-    const visit = ({ task }: TaskState, streamsOnly: boolean): void => {
-      for (const { repository, direction, stream } of Object.values(task.links)) {
-        if (streamsOnly ? !stream : direction !== "in" && direction !== "gate") continue;
-        for (const { state } of this.#state.makers(repository)) {
-          if (found.has(state) || state === this) continue;
-          found.add(state);
-          visit(state, false);
-        }
-      }
-    };
-    visit(this, true);
-    return [...found];
+    return this.#behind ??= upstreamOf(this, this.#state);
   }
 
   /** Makes the terms and the ready set. */
@@ -158,6 +150,10 @@ export class TaskState {
         });
       }
     }
+    for (const [name, { start, repository }] of Object.entries(task.allLinks)) {
+      const unreadable = start && observer.unreadable(repository);
+      if (unreadable) this.unreadable.set(name, this.#jobs(name, unreadable));
+    }
     for (const [name, link] of Object.entries(task.links)) {
       if (link.gated) this.#gate(name, link);
       if (link.stream) this.#stream(name, link);
@@ -166,6 +162,7 @@ export class TaskState {
       ...this.inhibiting.map((term) => term.jobs),
       this.live,
       this.delayed,
+      ...this.unreadable.values(),
     ]);
   }
 
@@ -202,6 +199,7 @@ export class TaskState {
         sets.push(this.#translate(term.link, state, link, state.coming(seen)));
       }
     }
+    for (const { set } of this.unreadable.values()) sets.push(set);
     const coming = union(sets);
     seen.set(this, coming);
     return coming;

@@ -1,5 +1,6 @@
 /**
- * Keys that could not be found, since what they are read from could not be read: of jobs, and of the jobs that items of streams are for.
+ * What could not be found out, since what says it could not be read: keys of jobs, of jobs that items of streams are for, and whether a view has a
+ * key.
  *
  * @module
  */
@@ -7,19 +8,29 @@ import { KeySet } from "./key_set.ts";
 import type { TaskState } from "./task_state.ts";
 
 /**
- * Jobs that are not over and of which a key could not be found: they may well come.
+ * Jobs that are not over and of which a key could not be found, or which lack nothing but that it be known what a view has: they may well come.
  *
  * @param task Of which task.
  * @returns The jobs.
  */
 export function unfoundJobs(task: TaskState): KeySet {
   const found = new KeySet();
+  for (const jobs of task.unreadable.values()) {
+    for (const job of jobs.set) if (!task.over(job) && !lacksMore(task, job)) found.add(job);
+  }
   for (const map of task.maps) {
     for (const [job] of map.unfound()) {
-      if (!task.success.set.has(job) && !task.failed.set.has(job)) found.add(job);
+      if (!task.over(job)) found.add(job);
     }
   }
   return found;
+}
+
+/** Whether a job lacks something that is known. */
+function lacksMore({ required, inhibiting, unreadable }: TaskState, job: number): boolean {
+  const open = (link: string): boolean => unreadable.get(link)?.set.has(job) ?? false;
+  return required.some(({ link, jobs }) => !jobs.set.has(job) && !open(link)) ||
+    inhibiting.some(({ link, jobs }) => jobs.set.has(job) && !open(link));
 }
 
 /**

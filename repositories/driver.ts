@@ -22,6 +22,15 @@ export interface OperationOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of listing. */
+export interface ListingOptions extends OperationOptions {
+  /**
+   * Told of each key of which it cannot be known whether it is there, since the value that would say so is damaged. The listing then goes on, and what
+   * it says of this key does not count. Default: the listing fails. Only views that read values in order to list can tell.
+   */
+  readonly onUnreadable?: ((key: Key, error: unknown) => void) | undefined;
+}
+
 /** Options of operations that write. */
 export interface WriteOptions extends OperationOptions {
   /** Write only when there is no value: otherwise throw with code `already-exists`. Needs `supports.conditional`. */
@@ -108,7 +117,7 @@ export interface KeyDriver {
   /** Set by drivers that are made of others. */
   readonly derived?: Derivation | undefined;
   /** All keys, in pages, each key once, in no order. An absent store has none. */
-  keys(options?: OperationOptions): AsyncIterable<readonly string[]>;
+  keys(options?: ListingOptions): AsyncIterable<readonly string[]>;
   /** Whether there is a value. Throws when that cannot be known: "not allowed" is not "absent". */
   has(key: Key, options?: OperationOptions): Promise<boolean>;
   /** Removes the value; does nothing when there is none. */

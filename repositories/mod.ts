@@ -13,6 +13,7 @@ export type {
   KeyDriver,
   KeyLayer,
   Layer,
+  ListingOptions,
   MetadataDriver,
   OperationOptions,
   PrepareOptions,

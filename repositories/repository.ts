@@ -12,7 +12,14 @@ import {
   RepositoryError,
 } from "../core/errors.ts";
 import { checkKey, isKey, type Key } from "../core/key.ts";
-import type { Change, KeyDriver, OperationOptions, PrepareOptions, ValueInfo } from "./driver.ts";
+import type {
+  Change,
+  KeyDriver,
+  ListingOptions,
+  OperationOptions,
+  PrepareOptions,
+  ValueInfo,
+} from "./driver.ts";
 
 /** The kinds of value a repository can hold. */
 export type RepositoryKind = "keys" | "blob" | "metadata" | "filesystem";
@@ -75,12 +82,12 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
   /**
    * All keys, each once, in no order. Names that are no valid keys are skipped, with one warning for the listing.
    *
-   * @param options When to stop, and whom to tell of skipped names (default: the console).
+   * @param options When to stop, and whom to tell of skipped names (default: the console) and of keys that cannot be told (default: it fails).
    * @returns The keys, as they arrive.
    * @throws {RepositoryError} When they cannot be listed.
    */
   async *keys(
-    options?: OperationOptions & { readonly onSkipped?: SkippedNames | undefined },
+    options?: ListingOptions & { readonly onSkipped?: SkippedNames | undefined },
   ): AsyncGenerator<Key, void, void> {
     for await (const page of this.pages(options)) yield* page;
   }
@@ -88,12 +95,12 @@ export class Repository<D extends KeyDriver = KeyDriver> implements AsyncIterabl
   /**
    * All keys as the store hands them out, many at a time: the quick way through a large repository.
    *
-   * @param options When to stop, and whom to tell of skipped names (default: the console).
+   * @param options When to stop, and whom to tell of skipped names (default: the console) and of keys that cannot be told (default: it fails).
    * @returns Pages of keys.
    * @throws {RepositoryError} When they cannot be listed.
    */
   async *pages(
-    options?: OperationOptions & { readonly onSkipped?: SkippedNames | undefined },
+    options?: ListingOptions & { readonly onSkipped?: SkippedNames | undefined },
   ): AsyncGenerator<readonly Key[], void, void> {
     const skipped: string[] = [];
     let count = 0;

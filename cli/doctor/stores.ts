@@ -9,6 +9,7 @@ import type { Key } from "../../core/key.ts";
 import type { Pipeline } from "../../pipeline/pipeline.ts";
 import type { BlobRepository } from "../../repositories/blob.ts";
 import type { FilesystemRepository } from "../../repositories/filesystem.ts";
+import type { KeyDriver } from "../../repositories/driver.ts";
 import type { MetadataRepository } from "../../repositories/metadata.ts";
 import type { Repository } from "../../repositories/repository.ts";
 import { near } from "../near.ts";
@@ -55,17 +56,24 @@ interface Listing {
   readonly count: number;
   readonly skipped: number;
   readonly first: readonly Key[];
+  /** Why it cannot be told of some keys whether they are there. */
+  readonly faults: readonly unknown[];
 }
 
 async function list(repository: Repository): Promise<Listing> {
   const first: Key[] = [];
   let count = 0;
   let skipped = 0;
-  for await (const page of repository.pages({ onSkipped: (_name, _some, n) => skipped = n })) {
+  const faults: unknown[] = [];
+  const pages = repository.pages({
+    onSkipped: (_name, _some, n) => skipped = n,
+    onUnreadable: (_key, error) => faults.push(error),
+  });
+  for await (const page of pages) {
     count += page.length;
     if (first.length < SAMPLE) first.push(...page.slice(0, SAMPLE - first.length));
   }
-  return { count, skipped, first };
+  return { count, skipped, first, faults };
 }
 
 async function checkOne({ names, repository, writes, values }: Known): Promise<Check> {
@@ -76,6 +84,26 @@ async function checkOne({ names, repository, writes, values }: Known): Promise<C
     listing = await list(repository);
   } catch (error) {
     return bad(describeError(error), "see that its store is there and can be reached");
+  }
+  const [fault] = listing.faults;
+  if (fault !== undefined) {
+    const more = listing.faults.length - 1;
+    return bad(
+      `of ${counted(listing.faults.length, "key")} it cannot be told whether ${
+        near(repository.name)
+      } has them: ${near(describeError(fault))}${more > 0 ? `; and ${more} more like it` : ""}`,
+      "mend the document, or delete it; until then the jobs of these keys are held back, and no others",
+    );
+  }
+  const missing = await missingFolder(repository);
+  if (missing !== undefined) {
+    return {
+      name,
+      state: "warn",
+      text: `${near(repository.name)}: there is no folder ${near(missing)}`,
+      advice:
+        "make the folder, or correct its path: it is relative to the folder in which you run the pipeline",
+    };
   }
   if (writes && !repository.driver.supports.writable) {
     return bad(
@@ -93,6 +121,21 @@ async function checkOne({ names, repository, writes, values }: Known): Promise<C
     text: `${text}; ${counted(listing.skipped, "name")} skipped`,
     advice: "names that are no valid keys are never jobs: rename them",
   };
+}
+
+/** A folder of this machine in which the values shall be, and that is not there. */
+async function missingFolder(repository: Repository): Promise<string | undefined> {
+  for (const driver of repository.footprint().values()) {
+    const path = (driver as KeyDriver & { path?(key: Key): string }).path?.("key");
+    const folder = path?.slice(0, path.lastIndexOf("/"));
+    if (!folder) continue;
+    try {
+      await Deno.stat(folder);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return folder;
+    }
+  }
+  return undefined;
 }
 
 /** What is wrong with the first of some values that cannot be read. */

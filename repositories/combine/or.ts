@@ -6,7 +6,7 @@
 import type { Key } from "../../core/key.ts";
 import { DefinitionError } from "../../core/errors.ts";
 import type { BlobRepository } from "../blob.ts";
-import type { OperationOptions } from "../driver.ts";
+import type { ListingOptions, OperationOptions } from "../driver.ts";
 import type { FilesystemRepository } from "../filesystem.ts";
 import type { MetadataRepository } from "../metadata.ts";
 import type { Repository, RepositoryKind } from "../repository.ts";
@@ -72,7 +72,7 @@ export async function firstWith(
  */
 export async function* unionPages(
   parts: readonly AnyRepository[],
-  options?: OperationOptions,
+  options?: ListingOptions,
 ): AsyncGenerator<readonly Key[], void, void> {
   options?.signal?.throwIfAborted();
   const seen = new Set<Key>();

@@ -4,9 +4,9 @@
  * @module
  */
 import type { AsyncLocalStorage } from "node:async_hooks";
-import { DefinitionError } from "../../core/errors.ts";
+import { DefinitionError, isDatataskError } from "../../core/errors.ts";
 import { isKey, type Key } from "../../core/key.ts";
-import type { OperationOptions } from "../driver.ts";
+import type { ListingOptions, OperationOptions } from "../driver.ts";
 import { functionIdentity } from "../layers/wrap.ts";
 import type { MetadataRepository } from "../metadata.ts";
 import { isRepository } from "../repository.ts";
@@ -104,15 +104,42 @@ export function related<R extends AnyRepository>(
     },
     async *keys(opts) {
       opts?.signal?.throwIfAborted();
-      const there = await keySet(base, opts);
+      const { signal, onUnreadable } = opts ?? {};
+      // Of which keys of the base it cannot be known whether they are there.
+      const doubts = new Map<Key, unknown>();
+      const onDoubt = onUnreadable && ((key: Key, error: unknown) => void doubts.set(key, error));
+      const there = await keySet(base, { signal, onUnreadable: onDoubt });
+      for (const key of doubts.keys()) there.delete(key);
+      const known = doubts.size === 0 ? there : there.union(new Set(doubts.keys()));
+      const each = async (keys: readonly Key[]): Promise<ReadonlyMap<Key, unknown>> => {
+        const found = await Promise.all(keys.map(async (key) => {
+          try {
+            return [[key, await translate(key, { signal })] as const];
+          } catch (error) {
+            if (!onUnreadable || !isDatataskError(error, "invalid-value")) throw error;
+            onUnreadable(key, error);
+            return [];
+          }
+        }));
+        return new Map(found.flat());
+      };
+      const many = async (keys: readonly Key[]): Promise<ReadonlyMap<Key, unknown>> => {
+        try {
+          return await translation.many!(keys, { signal });
+        } catch (error) {
+          signal?.throwIfAborted();
+          if (!onUnreadable || !isDatataskError(error, "invalid-value")) throw error;
+          return await each(keys);
+        }
+      };
       const seen = new Set<Key>();
-      for await (const page of translation.candidates(there, opts)) {
-        const others = translation.many
-          ? await translation.many(page, opts)
-          : new Map(await Promise.all(page.map(async (key) => [key, await translate(key, opts)] as const)));
-        const kept = page.filter((key) =>
-          there.has(others.get(key) as Key) && !seen.has(key) && seen.add(key)
-        );
+      for await (const page of translation.candidates(known, opts)) {
+        const others = translation.many ? await many(page) : await each(page);
+        const kept = page.filter((key) => {
+          const other = others.get(key) as Key;
+          if (doubts.has(other)) onUnreadable!(key, doubts.get(other));
+          return there.has(other) && !seen.has(key) && seen.add(key);
+        });
         if (kept.length > 0) yield kept;
       }
     },
@@ -128,7 +155,7 @@ interface Translation {
   /** Many at once, where that is quicker. */
   readonly many?: (keys: readonly Key[], options?: OperationOptions) => Promise<ReadonlyMap<Key, unknown>>;
   /** The keys that may translate to one of these. */
-  candidates(base: ReadonlySet<Key>, options?: OperationOptions): AsyncIterable<readonly Key[]>;
+  candidates(base: ReadonlySet<Key>, options?: ListingOptions): AsyncIterable<readonly Key[]>;
 }
 
 function translationOf(

@@ -14,6 +14,7 @@ import type {
   Derivation,
   FilesystemDriver,
   KeyDriver,
+  ListingOptions,
   MetadataDriver,
   OperationOptions,
   ValueInfo,
@@ -56,7 +57,7 @@ export interface ViewInit {
   /** The same view of other parts. */
   over(parts: readonly AnyRepository[]): AnyRepository;
   /** All keys, each once. */
-  keys(options?: OperationOptions): AsyncIterable<readonly Key[]>;
+  keys(options?: ListingOptions): AsyncIterable<readonly Key[]>;
   /** Where the value of a key lies, or nothing when the view does not have the key. */
   locate(key: Key, options?: OperationOptions): Promise<Place | undefined>;
   /** Where a value is to be written or deleted; left out when the view is not written through. Throws when that must not be. */
@@ -289,7 +290,7 @@ export function refusal(
  * @param options When to stop.
  * @returns The keys.
  */
-export async function keySet(repository: AnyRepository, options?: OperationOptions): Promise<Set<Key>> {
+export async function keySet(repository: AnyRepository, options?: ListingOptions): Promise<Set<Key>> {
   const keys = new Set<Key>();
   for await (const page of repository.pages(options)) for (const key of page) keys.add(key);
   return keys;

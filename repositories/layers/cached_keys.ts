@@ -7,7 +7,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { type Duration, parseDuration } from "../../core/duration.ts";
 import type { Key } from "../../core/key.ts";
 import { capabilitiesOver } from "../capabilities.ts";
-import type { KeyDriver, OperationOptions } from "../driver.ts";
+import type { KeyDriver, ListingOptions, OperationOptions } from "../driver.ts";
 import { besideUnder, wrapDriver } from "./wrap.ts";
 
 /** How {@linkcode cachedKeys} does it. */
@@ -56,19 +56,25 @@ export function cachedKeys(options: CachedKeysOptions): KeyCacheLayer {
       }
     }, {
       supports: capabilitiesOver(inner, { consistentListing: false }),
-      async *keys(opts?: OperationOptions) {
+      async *keys(opts?: ListingOptions) {
         opts?.signal?.throwIfAborted();
         if (kept && clock.monotonic() < kept.until) return yield* kept.pages;
         const since = changes;
         const until = clock.monotonic() + maxAge;
         const pages: (readonly Key[])[] = [];
         let count = 0;
-        for await (const page of inner.keys(opts)) {
+        let whole = true;
+        const { onUnreadable } = opts ?? {};
+        const told = onUnreadable && ((key: Key, error: unknown) => {
+          whole = false;
+          onUnreadable(key, error);
+        });
+        for await (const page of inner.keys({ ...opts, onUnreadable: told })) {
           count += page.length;
           if (count <= maxKeys) pages.push([...page]);
           yield page;
         }
-        if (count <= maxKeys && since === changes) kept = { pages, until };
+        if (whole && count <= maxKeys && since === changes) kept = { pages, until };
       },
       watch: inner.watch && (async function* (opts: OperationOptions) {
         for await (const change of inner.watch!(opts)) {

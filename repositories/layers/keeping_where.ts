@@ -5,7 +5,7 @@
  */
 import { RepositoryError } from "../../core/errors.ts";
 import { isKey, type Key } from "../../core/key.ts";
-import type { Layer, MetadataDriver, OperationOptions, WriteOptions } from "../driver.ts";
+import type { Layer, ListingOptions, MetadataDriver, OperationOptions, WriteOptions } from "../driver.ts";
 import type { ViewOptions } from "./keeping.ts";
 import { codeOf, functionIdentity, mapChanges, wrapDriver } from "./wrap.ts";
 
@@ -14,7 +14,10 @@ const BATCH = 256;
 
 /** How {@linkcode keepingWhere} does it. */
 export interface KeepingWhereOptions extends ViewOptions {
-  /** Told of each document met in a listing that cannot be read as one: it is not in the view. Default: the console is warned. */
+  /**
+   * Told of each document met in a listing that cannot be read as one: it is not in the view. Default: who lists is told, as a pipeline is, which
+   * then holds the job back; else the console is warned.
+   */
   readonly onUnreadable?: ((key: Key, error: unknown) => void) | undefined;
 }
 
@@ -61,11 +64,12 @@ export function keepingWhere<T>(
       getMany: inner.getMany &&
         (async (keys: readonly Key[], opts?: OperationOptions) =>
           await passing(await inner.getMany!(keys, opts))),
-      async *keys(opts?: OperationOptions) {
+      async *keys(opts?: ListingOptions) {
         for await (const page of inner.keys(opts)) {
           for (let at = 0; at < page.length; at += BATCH) {
             const names = page.slice(at, at + BATCH);
-            const found = await passing(await readable(inner, names.filter(isKey), opts, warn));
+            const told = options.onUnreadable ?? opts?.onUnreadable ?? warn;
+            const found = await passing(await readable(inner, names.filter(isKey), opts, told));
             const kept = names.filter((each) => !isKey(each) || found.has(each));
             if (kept.length > 0) yield kept;
           }

@@ -5,7 +5,7 @@
  */
 import { DefinitionError } from "../../core/errors.ts";
 import { isKey, type Key } from "../../core/key.ts";
-import type { KeyDriver, KeyLayer, MetadataDriver, OperationOptions } from "../driver.ts";
+import type { KeyDriver, KeyLayer, ListingOptions, MetadataDriver, OperationOptions } from "../driver.ts";
 import type { ViewOptions } from "./keeping.ts";
 import {
   absent,
@@ -56,8 +56,13 @@ export function rekeyed({ to, from }: KeyTranslation, options: ViewOptions = {})
       name,
       identity: `rekey(${inner.identity}, ${id})`,
       derived: { by: "opaque", parts: [inner], over: ([part]) => rekey(part as D) },
-      async *keys(opts?: OperationOptions) {
-        for await (const page of inner.keys(opts)) {
+      async *keys(opts?: ListingOptions) {
+        const { onUnreadable } = opts ?? {};
+        const told = onUnreadable && ((key: Key, error: unknown) => {
+          const other = above(key);
+          if (other !== undefined) onUnreadable(other, error);
+        });
+        for await (const page of inner.keys({ ...opts, onUnreadable: told })) {
           const names = page.map(above).filter((key) => key !== undefined);
           if (names.length > 0) yield names;
         }

@@ -133,7 +133,7 @@ Deno.test("ObservedKeys tells of names that are no keys once, and again when the
       },
     } as KeyDriver),
     new KeySpace(),
-    (...args) => told.push(args),
+    { onSkipped: (...args) => told.push(args) },
   );
   await observed.list();
   await observed.list();

@@ -68,6 +68,7 @@ function observe(
       throw error;
     },
     onSkipped: () => {},
+    onUnreadable: () => {},
     onSettled: () => {},
   });
   for (const view of Object.values(views)) observer.observe(view);
@@ -229,6 +230,7 @@ Deno.test("Observer.list fails at the first listing, and only tells of trouble a
   const observer = new Observer(new KeySpace(), {
     onTrouble: (repository, error) => told.push(`${repository.name}: ${(error as Error).message}`),
     onSkipped: () => {},
+    onUnreadable: () => {},
     onSettled: () => {},
   });
   const { set } = observer.observe(flaky);

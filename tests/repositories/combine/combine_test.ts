@@ -16,6 +16,9 @@ import { MemoryBlobRepository, MemoryMetadataRepository } from "../../../reposit
 import { MemoryFilesystemRepository } from "../../../repositories/memory_tree.ts";
 import { MetadataRepository } from "../../../repositories/metadata.ts";
 import { Repository } from "../../../repositories/repository.ts";
+import { YamlMetadataRepository } from "../../../repositories/yaml.ts";
+import { cachedKeys } from "../../../repositories/layers/cached_keys.ts";
+import { rekeyed } from "../../../repositories/layers/rekeyed.ts";
 import { file } from "../../../testing/trees.ts";
 
 const sorted = async (keys: AsyncIterable<string>): Promise<string[]> => (await Array.fromAsync(keys)).sort();
@@ -341,6 +344,41 @@ Deno.test("related() shows values under other keys, for each kind", async () => 
   const trees = new MemoryFilesystemRepository("trees");
   await trees.put("austen", [file("f", "1")]);
   assert.equal(await new Response(await related(trees, authors).open("emma", "f")).text(), "1");
+});
+
+Deno.test("related() lists what it can when who lists is told the rest, also under other keys, and fails otherwise", async () => {
+  const raw = new MemoryBlobRepository("raw");
+  const authors = new YamlMetadataRepository<string>(raw);
+  await authors.set("emma", "austen");
+  await raw.put("alice", "[broken");
+  const base = await blobs("portraits", "austen");
+  const view = related(base, authors);
+  const damaged = /^Cannot read "alice" of YAML in raw: it is no valid YAML: /;
+  await assert.rejects(sorted(view), { code: "invalid-value", message: damaged });
+  const listed = async (repository: Repository): Promise<unknown[]> => {
+    const told: string[] = [];
+    const keys: string[] = [];
+    const onUnreadable = (key: string, error: unknown): void => {
+      assert.match((error as Error).message, damaged);
+      told.push(key);
+    };
+    for await (const page of repository.pages({ onUnreadable })) keys.push(...page);
+    return [keys, told];
+  };
+  assert.deepEqual(await listed(view), [["emma"], ["alice"]]);
+  const readings = new MemoryMetadataRepository<string>("readings");
+  await readings.set("monday", "emma");
+  await readings.set("tuesday", "alice");
+  assert.deepEqual(await listed(related(view, readings)), [["monday"], ["tuesday"]]);
+  const translate = { domain: readings, name: "by function" };
+  const byFunction = related(base, async (key) => authors.get(await readings.get(key)), translate);
+  assert.deepEqual(await listed(byFunction), [["monday"], ["tuesday"]]);
+  const named = view.with(rekeyed({ to: (key) => key.slice(2), from: (key) => `x-${key}` }));
+  assert.deepEqual(await listed(named), [["x-emma"], ["x-alice"]]);
+  const kept = view.with(cachedKeys({ maxAge: "1h" }));
+  for (let times = 0; times < 2; times++) assert.deepEqual(await listed(kept), [["emma"], ["alice"]]);
+  await raw.put("alice", "austen\n");
+  assert.deepEqual((await listed(kept)).flat().sort(), ["alice", "emma"]);
 });
 
 Deno.test("related() over an empty translator asks it again each time", async () => {
