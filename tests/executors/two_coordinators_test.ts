@@ -30,7 +30,7 @@ async function refusesOthers(where: Contained): Promise<void> {
       await refuses(
         marking(dir, where).pipeline.run().finished,
         "lease-held",
-        /is already being run by process \d+ on \S+, since \S+ \(\S+contained_coordinator\.ts\); wait for it/,
+        /is already being run by process \d+ on \S+, since \S+ \(\S+contained_coordinator\.ts\); wait until it has ended/,
       );
       const run = marking(dir, where).pipeline.run({ whenHeld: "wait" });
       second = (async () => {
