@@ -26,6 +26,12 @@ const SERVICES: Readonly<Record<string, readonly string[]>> = {
   "kubernetes-faults": ["KUBERNETES_PROGRAM"],
 };
 
+/** What tests need of the machine that they run on, and where it comes from. */
+export const MEANS = {
+  "machines": "unshare of process namespaces, for root on Linux",
+  "disks": "mount of a small tmpfs, for root on Linux",
+} as const;
+
 /** A service that tests need. */
 export interface Service {
   /** Whether it is there. Tests that need it are ignored when it is not. */
@@ -57,21 +63,35 @@ export function needs(service: string, variables: readonly string[] = SERVICES[s
   const missing = variables.filter((variable) => !Deno.env.get(variable));
   const available = missing.length === 0;
   if (!available) {
-    const required = (Deno.env.get("REQUIRE") ?? "").split(",").map((name) => name.trim());
     const whole = service.replace(/-(program|domain)$/, "");
-    if ([service, whole].some((name) => required.includes(name)) && !required.includes(`-${service}`)) {
-      throw new Error(
-        `${service} is required and not there: ${
-          missing.join(", ")
-        } not set; eval "$(.ci/services/${whole}.sh)"`,
-      );
-    }
-    const notes = Deno.env.get("SERVICES_NOT_RUN");
-    if (notes) Deno.writeTextFileSync(notes, `${service}\n`, { append: true });
+    absent(service, [service, whole], `${missing.join(", ")} not set; eval "$(.ci/services/${whole}.sh)"`);
   }
   return {
     available,
     test: { ignore: !available },
     get: (variable) => available ? Deno.env.get(variable) ?? "" : "",
   };
+}
+
+/**
+ * Notes for the tests of a file whether this machine has what they need, as {@linkcode needs} does for services.
+ *
+ * @param means What they need.
+ * @param there Whether it has it, as the file has found out.
+ * @returns Options of a test, or of a step, that needs it.
+ * @throws {Error} When it is required and not there.
+ */
+export function needsOfMachine(means: keyof typeof MEANS, there: boolean): { readonly ignore: boolean } {
+  if (!there) absent(means, [means], `it comes from ${MEANS[means]}`);
+  return { ignore: !there };
+}
+
+/** What is not there fails the run where it is required by one of these names; else it is noted. */
+function absent(name: string, names: readonly string[], why: string): void {
+  const required = (Deno.env.get("REQUIRE") ?? "").split(",").map((each) => each.trim());
+  if (names.some((each) => required.includes(each)) && !required.includes(`-${name}`)) {
+    throw new Error(`${name} is required and not there: ${why}`);
+  }
+  const notes = Deno.env.get("SERVICES_NOT_RUN");
+  if (notes) Deno.writeTextFileSync(notes, `${name}\n`, { append: true });
 }

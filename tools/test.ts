@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { MEANS } from "../testing/needs.ts";
 import { ROOMS, ROOT } from "./entries.ts";
 
 /** How a run of tests ended. */
@@ -36,7 +37,7 @@ export async function test(args: readonly string[]): Promise<Tally> {
     if (whole) {
       add(tally, await denoTest(["-A", "--parallel", "--doc", "--reporter=dot", ...documented()], notes));
     }
-    printServices(await Deno.readTextFile(notes));
+    printNotRun(await Deno.readTextFile(notes));
   } finally {
     await Deno.remove(notes);
   }
@@ -103,14 +104,25 @@ export function read(text: string, success: boolean): Tally {
   };
 }
 
-function printServices(text: string): void {
+/** Says what was not run, and what it needs. */
+function printNotRun(text: string): void {
   const counts = new Map<string, number>();
   for (const name of text.split("\n").filter(Boolean)) counts.set(name, (counts.get(name) ?? 0) + 1);
-  if (counts.size === 0) return;
-  console.log('\nNot run, because the service is not there (start it with eval "$(.ci/services/NAME.sh)"):');
-  for (const [name, files] of [...counts].sort()) {
-    console.log(`  ${name.padEnd(20)} ${files} test ${files === 1 ? "file" : "files"}`);
-  }
+  const rows = [...counts].sort().map(([name, files]) => {
+    const row = `  ${name.padEnd(20)} ${files} test ${files === 1 ? "file" : "files"}`;
+    return Object.hasOwn(MEANS, name)
+      ? { means: true, row: `${row.padEnd(38)}  ${MEANS[name as keyof typeof MEANS]}` }
+      : { means: false, row };
+  });
+  const { true: means = [], false: services = [] } = Object.groupBy(rows, ({ means }) => `${means}`);
+  const print = (head: string, list: readonly { readonly row: string }[]): void => {
+    if (list.length > 0) console.log(`\n${[head, ...list.map(({ row }) => row)].join("\n")}`);
+  };
+  print(
+    'Not run, because the service is not there (start it with eval "$(.ci/services/NAME.sh)"):',
+    services,
+  );
+  print("Not run, because this machine does not offer it:", means);
 }
 
 if (import.meta.main) {

@@ -7,6 +7,7 @@ import { describeTree } from "../../testing/trees.ts";
 import { until } from "../kit/waiting.ts";
 import { grantOf, Place, type Worker } from "./kit.ts";
 import { Raw } from "./raw.ts";
+import { needsOfMachine } from "../../testing/needs.ts";
 
 const sha256 = (text: string | Uint8Array): string => createHash("sha256").update(text).digest("hex");
 
@@ -248,7 +249,7 @@ Deno.test("a full disk is told as one, and what did not fit is removed", async (
   try {
     await t.step({
       name: "on a real one",
-      ignore: !mount?.success,
+      ...needsOfMachine("disks", mount?.success ?? false),
       async fn() {
         const worker = await place.admit(grantOf("emma", {}, output(place)));
         const { status, text } = await worker.put("/out/report", new Uint8Array(2 ** 20));

@@ -6,6 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { seededRandom } from "../../core/random.ts";
+import { needsOfMachine } from "../../testing/needs.ts";
 import { pause } from "../kit/waiting.ts";
 import { check, makeFolder } from "./folder.ts";
 import { parse } from "./left.ts";
@@ -63,7 +64,7 @@ async function possible(): Promise<boolean> {
 Deno.test({
   name:
     `a machine that is switched off ${CUTS} times at random instants loses nothing, and no attempt is used up`,
-  ignore: !await possible(),
+  ...needsOfMachine("machines", await possible()),
   async fn() {
     const random = seededRandom(Number(Deno.env.get("DATATASK_SEED") ?? 42));
     for (let cuts = 0; cuts < CUTS;) {

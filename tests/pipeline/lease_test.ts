@@ -3,6 +3,7 @@ import { takeLease } from "../../pipeline/lease.ts";
 import { leaseHolder } from "../../pipeline/lease.ts";
 import { pipelineIn, storesIn } from "./shared_pipeline.ts";
 import { until } from "../kit/waiting.ts";
+import { needsOfMachine } from "../../testing/needs.ts";
 import { inFolder } from "../kit/folder.ts";
 
 /** A coordinator in another process, and the lines it has said. */
@@ -84,7 +85,7 @@ Deno.test("A lease on a full disk is refused with what to do, and is had once th
     const { success } = await new Deno.Command("mount", { args: mount, stderr: "null" }).output();
     await t.step({
       name: "on a real one",
-      ignore: !success,
+      ...needsOfMachine("disks", success),
       fn: async () => {
         await new Deno.Command("sh", { args: ["-c", `cat /dev/zero >${folder}/filler`], stderr: "null" })
           .output();

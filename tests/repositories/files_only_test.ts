@@ -6,6 +6,7 @@ import { testBlobDriver } from "../../testing/blob_suite.ts";
 import { faultyFiles } from "../../testing/faulty_files.ts";
 import { listKeys } from "../../testing/suite.ts";
 import { inFolder } from "../kit/folder.ts";
+import { needsOfMachine } from "../../testing/needs.ts";
 
 Deno.test("FileRepository lists files with its extension and nothing else", () =>
   inFolder(async (dir) => {
@@ -186,7 +187,7 @@ Deno.test("a small disk that is full leaves the old value and no rubbish", async
   try {
     await t.step({
       name: "on a real one",
-      ignore: !mount?.success,
+      ...needsOfMachine("disks", mount?.success ?? false),
       async fn() {
         const repository = new FileRepository(dir);
         await repository.put("one", "old");
