@@ -14,7 +14,11 @@ import {
   type FlagSpecs,
 } from "./spec.ts";
 import { didYouMean } from "./suggest.ts";
+import { COMMANDS } from "./table.ts";
 import { usage } from "./usage.ts";
+
+/** So many other commands are named that have a flag. */
+const NAMED = 4;
 
 /** What a command line says. */
 export interface Scanned {
@@ -151,10 +155,22 @@ function unknownFlag(spec: CommandSpec, written: string, word: string, known: Fl
   const other = Object.values(known).some(({ short }) => short === name) ? `; did you mean -${name}?` : "";
   const meant = other ||
     didYouMean(name, Object.keys(known).map((each) => dashed(each).slice(2)), (each) => `--${each}`);
+  const elsewhere = commandsWith(name);
   const argument = odd && spec.args.length > 0 ? "; write -- before it if it is an argument" : "";
   return new UsageError(
-    `${spec.name} has no flag ${shown}${argument || meant || `; see its flags with "${spec.name} --help"`}`,
+    `${spec.name} has no flag ${shown}${
+      argument || meant || elsewhere || `; see its flags with "${spec.name} --help"`
+    }`,
   );
+}
+
+/** A clause that names the commands that have a flag of this name. */
+function commandsWith(name: string): string {
+  const found = [...COMMANDS.values()].filter(({ flags }) =>
+    Object.keys(flags).some((each) => dashed(each).slice(2) === name)
+  ).map((spec) => spec.name);
+  if (found.length === 0 || found.length > NAMED) return "";
+  return `; ${choice(found).replace(/ or (?=[^ ]+$)/, " and ")} ${found.length === 1 ? "has" : "have"} it`;
 }
 
 function checkCount(spec: CommandSpec, args: readonly string[]): void {

@@ -41,7 +41,7 @@ function columns(rows: readonly (readonly [string, string])[], options: PageOpti
 export function mainPage(options: PageOptions, own: readonly CommandSpec[] = []): string {
   const { style, program } = options;
   const lines = [
-    `${style.bold("datatask")}  data under keys, work per key`,
+    `${style.bold("datatask")}  runs pipelines over data: a job for each key, a task for each phase`,
     "",
     `${style.bold("Usage:")} ${program} <command>${options.bound ? "" : " [-p pipeline.ts]"} [arguments]`,
   ];
@@ -66,6 +66,7 @@ export function mainPage(options: PageOptions, own: readonly CommandSpec[] = [])
       Math.min(options.width, 100),
     ),
     ...(options.bound ? [] : [`More about a command: ${program} <command> --help`]),
+    `The version: ${program} --version`,
   );
   return lines.join("\n") + "\n";
 }

@@ -30,8 +30,9 @@ export interface Found {
  */
 export async function findPipeline(wanted: string | undefined): Promise<Found> {
   const cwd = currentFolder();
-  const given = wanted ?? fromEnvironment();
-  if (given !== undefined) return await named(given, cwd);
+  if (wanted !== undefined) return await named(wanted, cwd);
+  const set = fromEnvironment();
+  if (set !== undefined) return await named(set, cwd, " (from $DATATASK_PIPELINE)");
   for (let folder = cwd;; folder = folder.slice(0, folder.lastIndexOf("/"))) {
     for (const name of NAMES) {
       if (await isFile(`${folder}/${name}`)) {
@@ -72,7 +73,7 @@ function fromEnvironment(): string | undefined {
   }
 }
 
-async function named(given: string, cwd: string): Promise<Found> {
+async function named(given: string, cwd: string, from = ""): Promise<Found> {
   if (/^(https?|file|jsr|npm|data):/.test(given)) return { address: given, name: given };
   const isAbsolute = Deno.build.os === "windows" ? /^([a-z]:)?[\\/]/i.test(given) : given.startsWith("/");
   const path = isAbsolute ? slashes(given) : `${cwd}/${slashes(given)}`;
@@ -84,8 +85,8 @@ async function named(given: string, cwd: string): Promise<Found> {
   const isFolder = await Deno.stat(path).then((info) => info.isDirectory, () => false);
   throw new UsageError(
     isFolder
-      ? `Cannot load ${given}: it is a folder without ${NAMES.join(" or ")}; name the file`
-      : `Cannot load ${given}: there is no such file; check the path`,
+      ? `Cannot load ${given}${from}: it is a folder without ${NAMES.join(" or ")}; name the file`
+      : `Cannot load ${given}${from}: there is no such file; check the path`,
   );
 }
 

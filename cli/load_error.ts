@@ -53,6 +53,9 @@ function diagnose(message: string, cwd: string): string {
   if (message.startsWith("SyntaxError: ")) {
     return `a syntax error: ${firstLine(syntax![1]!)}; correct it there`;
   }
+  if (message.startsWith("Attempted to load JSON module")) {
+    return "it is JSON, and a pipeline is a module; name a .ts or .js file";
+  }
   const failed = /^Import '([^']+)' failed/.exec(message);
   if (failed) {
     const reason = /\n\s+0: ([^\n]+)/.exec(message)?.[1] ?? "it could not be fetched";

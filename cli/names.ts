@@ -71,7 +71,19 @@ export function checkChoice(
   { task, notTask }: { readonly task: readonly string[]; readonly notTask: readonly string[] },
   context: Context,
 ): void {
-  for (const name of [...task, ...notTask]) taskOf(pipeline, name, context);
+  const given = [
+    ...task.map((name) => ["-t", name] as const),
+    ...notTask.map((name) => ["-T", name] as const),
+  ];
+  for (const [flag, name] of given) {
+    const each = name.split(",");
+    if (each.length > 1 && each.every((part) => pipeline.tasks.has(part))) {
+      throw new UsageError(
+        `There is no task "${name}"; give each by a flag of its own: ${flag} ${each.join(` ${flag} `)}`,
+      );
+    }
+    taskOf(pipeline, name, context);
+  }
   const wanted = task.length > 0 ? task : [...pipeline.tasks.keys()];
   if (notTask.length === 0 || wanted.some((name) => !notTask.includes(name))) return;
   const all = [...new Set(wanted)].map((name) => `"${name}"`).join(", ");

@@ -31,7 +31,7 @@ export const RM = builtIn({
   brief: "Delete jobs with what they have made, so that they are done again",
   about: [
     "NAME is a repository (task.link), or a task: then everything that the task has made for these jobs goes, and its record of them. With -r, what other tasks have made from it goes too. A job is done again when its record is gone: who deletes a value of a repository alone takes it away, and nothing more.",
-    "It shows what would go and asks. Where nobody can be asked it needs --yes.",
+    "Name the keys (of a task: the jobs), or give --all. It shows what would go and asks. Where nobody can be asked it needs --yes.",
   ],
   args: [{ name: "NAME", completes: "name" }, { name: "KEY", optional: true, many: true, completes: "job" }],
   flags: {
@@ -139,7 +139,7 @@ export const DOCTOR = builtIn({
   name: "doctor",
   brief: "Look for what could go wrong, and say what to do about it",
   about: [
-    "It checks Deno, permissions, the session, every repository, the state folder, who runs the pipeline, the clock, and runs that were left over. A repository without keys is no fault to it.",
+    "It checks Deno, permissions, the session, every repository, the state folder, who runs the pipeline, the clock, and runs that were left over. A repository without keys is no fault to it, but a folder that is missing is named.",
   ],
   args: [],
   flags: { json: JSON_FLAG },
@@ -155,7 +155,7 @@ export const COMPLETIONS = builtIn({
   ],
   args: [{ name: "SHELL" }],
   flags: {
-    command: { kind: "text", brief: "The command to complete, by another name", placeholder: "NAME" },
+    command: { kind: "text", brief: "What the command is called", placeholder: "NAME" },
   },
   examples: [
     ["completions bash >> ~/.bashrc", "for bash"],

@@ -8,7 +8,7 @@ import { builtIn, JSON_FLAG } from "../spec.ts";
 /** `status` */
 export const STATUS = builtIn({
   name: "status",
-  brief: "Show how many jobs of each task wait, run, are done or failed",
+  brief: "Show how many jobs of each task are in which state",
   about: [
     "With names of tasks it shows their repositories too, with the number of their keys and the first few of them.",
   ],

@@ -70,7 +70,7 @@ export const LAUNCH = builtIn({
   name: "launch",
   brief: "Run one job now and wait for it",
   about: [
-    "No other job is started, so that none holds it up. A job that is not ready is refused, with the reason; --force runs it all the same.",
+    "No other job is started, so that none holds it up; while somebody else runs the pipeline it is refused. A job that is not ready is refused, with the reason; --force runs it all the same.",
   ],
   args: [{ name: "TASK", completes: "task" }, { name: "JOB", completes: "job" }],
   flags: {
@@ -87,7 +87,9 @@ export const LAUNCH = builtIn({
 export const RETRY = builtIn({
   name: "retry",
   brief: "Forget failures, so that the next run tries these jobs again",
-  about: ["Jobs that were blocked by a failure become ready again once the job before them succeeds."],
+  about: [
+    "Name a task and its jobs, or give --failed. Jobs that were blocked by a failure become ready again once the job before them succeeds.",
+  ],
   args: [{ name: "TASK", optional: true, completes: "task" }, {
     name: "JOB",
     optional: true,

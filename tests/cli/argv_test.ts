@@ -61,6 +61,9 @@ Deno.test("scan() says what is wrong, and what to write", () => {
         'Cannot use "plian" for --progress; did you mean "plain"? choose auto, plain or none',
       ],
       ["run", ["--progress", "fancy"], 'Cannot use "fancy" for --progress; choose auto, plain or none'],
+      ["status", ["--once"], "status has no flag --once; run has it"],
+      ["run", ["--force"], "run has no flag --force; launch and inject have it"],
+      ["inject", ["--json"], 'inject has no flag --json; see its flags with "inject --help"'],
       ["run", ["--task"], "--task needs a value; write --task TASK"],
       ["run", ["x"], 'run takes no arguments, and "x" is one too many; write run'],
       [

@@ -155,6 +155,10 @@ Deno.test("run and plan refuse a choice that leaves no task", async () => {
       'datatask: No task is left: --task names "count", and --not-task leaves it out',
       "take one of them away\n",
     ]);
+    assert.equal(
+      (await cli([command, "-t", "count,report"], it)).err,
+      'datatask: There is no task "count,report"; give each by a flag of its own: -t count -t report\n',
+    );
     const all = await cli([command, "-T", "count", "-T", "report"], it);
     assert.equal(all.code, 2);
     assert.match(all.err, /No task is left: there is "count", "report", and --not-task leaves them out;/);

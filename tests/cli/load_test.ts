@@ -30,6 +30,32 @@ Deno.test("a pipeline is taken from the default export, or from the export named
   }
 });
 
+Deno.test("what $DATATASK_PIPELINE says is named as the source of a wrong path, and JSON as no module", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${dir}/data.json`, "{}");
+    const asked = async (env: Record<string, string>, ...words: string[]) => {
+      const cliPath = new URL("cli.ts", ROOT).pathname;
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "--no-lock", "--no-config", "--quiet", "-A", cliPath, "status", ...words],
+        cwd: dir,
+        env: { NO_COLOR: "1", ...env },
+      }).output();
+      return [code, new TextDecoder().decode(stderr)];
+    };
+    assert.deepEqual(await asked({ DATATASK_PIPELINE: "gone.ts" }), [
+      2,
+      "datatask: Cannot load gone.ts (from $DATATASK_PIPELINE): there is no such file; check the path\n",
+    ]);
+    assert.deepEqual(await asked({}, "-p", "data.json"), [
+      2,
+      "datatask: Cannot load data.json: it is JSON, and a pipeline is a module; name a .ts or .js file\n",
+    ]);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
 Deno.test("a module that is no pipeline gets one line that says what is wrong, and where", async () => {
   const cases: [Record<string, string>, string | RegExp][] = [
     [{}, "Cannot load DIR/pipeline.ts: there is no such file; check the path"],

@@ -5,7 +5,7 @@ import { CLI, deno, ended, started, withPipeline } from "./own_program.ts";
 Deno.test("cli.ts --help needs no permission", async () => {
   const { code, out, err } = await ended(deno("/", CLI, "--help"));
   assert.deepEqual([code, err], [0, ""]);
-  assert.match(out, /^datatask {2}data under keys, work per key\n/);
+  assert.match(out, /^datatask {2}runs pipelines over data: /);
 });
 
 Deno.test("cli.ts finds the nearest pipeline upward, runs it, and says what was done", () =>
