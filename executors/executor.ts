@@ -156,8 +156,8 @@ export interface Executor<in W extends Work = never> {
   /** How its work gets at values through the agent. Absent: it cannot. */
   readonly reach?: Reach | undefined;
   /**
-   * Makes ready: folders, connections. `state` is a folder for what must outlive the coordinator; with `look` nothing is made there before a run
-   * is started. Who opens it again shares it.
+   * Makes ready: folders, connections. `state` is a folder for what must outlive the coordinator. With `look` it is opened to see what is there:
+   * what can wait for the first run that is started is not made before. Who opens it again shares it.
    */
   open(options: CallOptions & { readonly state: string; readonly look?: boolean | undefined }): Promise<void>;
   /** Gives back connections and timers, when all who have opened it have closed it. Runs go on. */

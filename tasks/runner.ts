@@ -112,7 +112,7 @@ export interface RunnerOpen {
   readonly state: string;
   /** When to stop. */
   readonly signal?: AbortSignal | undefined;
-  /** Whether it is opened to look at what is there: nothing is made in the state folder before a run is started. Default: `false`. */
+  /** Whether it is opened to see what is there: what can wait for the first run that is started is not made before. Default: `false`. */
   readonly look?: boolean | undefined;
   /** Gives the agent of the pipeline, which starts when it is first asked for. Absent: there is none, and what needs it fails. */
   readonly agent?: (() => Promise<Agent>) | undefined;

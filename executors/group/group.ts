@@ -100,16 +100,20 @@ class ExecutorGroup<W extends Work> implements Executor<W> {
     }
   }
 
-  async open(options: CallOptions & { readonly state: string }): Promise<void> {
-    await this.#opening.open(options, (state) => this.#prepare(state, options.signal));
+  async open(
+    options: CallOptions & { readonly state: string; readonly look?: boolean | undefined },
+  ): Promise<void> {
+    await this.#opening.open(options, (state) => this.#prepare({ ...options, state }));
   }
 
-  async #prepare(state: string, signal: AbortSignal | undefined): Promise<Open<W>> {
+  async #prepare(
+    { state, look, signal }: CallOptions & { readonly state: string; readonly look?: boolean | undefined },
+  ): Promise<Open<W>> {
     const own = `${state}/${encodeURIComponent(this.name)}`;
     const places = new Places(this.name, `${own}/places`);
     await places.load();
     const members = this.#executors.map((executor) =>
-      new Member(executor, `${own}/${encodeURIComponent(executor.name)}`, this.#clock)
+      new Member(executor, { state: `${own}/${encodeURIComponent(executor.name)}`, look }, this.#clock)
     );
     try {
       await this.#openAll(members, signal);

@@ -16,7 +16,7 @@ const LONGEST_AWAY_MS = 60_000;
 export class Member<W extends Work> {
   /** The executor. */
   readonly executor: Executor<W>;
-  readonly #state: string;
+  readonly #how: { readonly state: string; readonly look?: boolean | undefined };
   readonly #clock: Clock;
   readonly #quotas = new Map<string, Quota>();
   #opening: Promise<void> | undefined;
@@ -27,12 +27,16 @@ export class Member<W extends Work> {
 
   /**
    * @param executor The executor.
-   * @param state The folder of its state.
+   * @param how How it is opened: with which folder for its state, and whether to look only.
    * @param clock Tells when to try again.
    */
-  constructor(executor: Executor<W>, state: string, clock: Clock) {
+  constructor(
+    executor: Executor<W>,
+    how: { readonly state: string; readonly look?: boolean | undefined },
+    clock: Clock,
+  ) {
     this.executor = executor;
-    this.#state = state;
+    this.#how = how;
     this.#clock = clock;
   }
 
@@ -83,7 +87,7 @@ export class Member<W extends Work> {
   async open(signal: AbortSignal | undefined): Promise<boolean> {
     if (this.#opened) return true;
     if (this.#clock.monotonic() < this.#until) return false;
-    const opening = this.#opening ??= this.executor.open({ state: this.#state, signal });
+    const opening = this.#opening ??= this.executor.open({ ...this.#how, signal });
     try {
       await opening;
       this.#opened = true;

@@ -36,7 +36,8 @@ const withPipeline = (use: (dir: string) => Promise<void>): Promise<void> =>
     for (const job of ["a", "b"]) await Deno.writeTextFile(`${dir}/in/${job}`, `text of ${job}`);
     await Deno.writeTextFile(
       `${dir}/pipeline.ts`,
-      `import { BlobRepository, FileRepository, functionTask, input, memoryBlobDriver, output, Pipeline, processTask, Session, sh, YamlMetadataRepository } from "${ROOT}mod.ts";
+      `import { executorGroup } from "${ROOT}executors/group/mod.ts";
+import { BlobRepository, FileRepository, functionTask, input, localExecutor, memoryBlobDriver, output, Pipeline, processTask, Session, sh, YamlMetadataRepository } from "${ROOT}mod.ts";
 const session = new Session();
 const database = session.resource("database", () => {
   try { Deno.statSync("down"); } catch { return memoryBlobDriver(); }
@@ -62,7 +63,13 @@ const count = processTask("count", {
   links: { made: input(made), counts: output(new FileRepository("./counts")) },
   script: ({ made, counts }) => sh\`wc -c < \${made} > \${counts}\`,
 });
-export default new Pipeline({ tasks: [copy, count, store], session });
+const spread = processTask("spread", {
+  done: YamlMetadataRepository.files("./spread"),
+  executor: executorGroup({ name: "both", executors: [localExecutor({ name: "one" }), localExecutor({ name: "two" })] }),
+  links: { made: input(made) },
+  script: "true",
+});
+export default new Pipeline({ tasks: [copy, count, spread, store], session });
 `,
     );
     await use(dir);
@@ -79,6 +86,7 @@ const LOOKS: readonly (readonly string[])[] = [
   ["why", "copy"],
   ["why", "copy", "a"],
   ["why", "count", "a"],
+  ["why", "spread", "a"],
   ["trace", "a"],
   ["ls"],
   ["ls", "copy.given - copy.made"],

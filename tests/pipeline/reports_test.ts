@@ -13,6 +13,8 @@ import {
 } from "../../mod.ts";
 import { fakeExecutor } from "../../testing/fake_executor.ts";
 import { ManualClock } from "../../testing/manual_clock.ts";
+import { takeLease } from "../../pipeline/lease.ts";
+import { inFolder } from "../kit/folder.ts";
 import { until } from "../kit/waiting.ts";
 import { blobs, copy, each, inMemory, outcomes, runAll } from "./kit.ts";
 
@@ -110,6 +112,19 @@ Deno.test("status and why say where a job of another process runs, and what it w
   await run.finished;
   await Deno.remove(state, { recursive: true });
 });
+
+Deno.test("why says who starts what is ready while another process runs the pipeline", () =>
+  inFolder(async (state) => {
+    const links = { a: requires(await blobs("a", "1")) };
+    const task = processTask("task", { done: outcomes(), executor: fakeExecutor(), links, script: ":" });
+    const pipeline = new Pipeline({ state, tasks: [task] });
+    await Deno.mkdir(`${state}/pipeline`);
+    await using lease = await takeLease(`${state}/pipeline/lease`, { whenHeld: "fail" });
+    assert.equal(
+      (await pipeline.why("task", "1")).text,
+      `It is ready: the run under way (process ${Deno.pid} on ${lease.holder.host}) starts it as soon as there is room, unless it leaves task task out`,
+    );
+  }));
 
 Deno.test("why says in which state a job is, and which condition keeps it there", async () => {
   const { pipeline, a } = await chain();
