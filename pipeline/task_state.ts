@@ -199,7 +199,9 @@ export class TaskState {
         sets.push(this.#translate(term.link, state, link, state.coming(seen)));
       }
     }
-    for (const { set } of this.unreadable.values()) sets.push(set);
+    for (const [link, { set }] of this.unreadable) {
+      if (this.task.allLinks[link]!.start === "present") sets.push(set);
+    }
     const coming = union(sets);
     seen.set(this, coming);
     return coming;

@@ -102,9 +102,12 @@ Deno.test("what cannot be told neither lets a job start nor ceases to hold it, w
       requires(except(books, view)),
   };
   for (const [name, gate] of Object.entries(gates)) {
-    const { books, authors, portraits } = await shelf();
+    const { books, raw, authors, portraits } = await shelf();
+    await raw.put("no-book", DAMAGED);
     const { events, summary } = await runAll(reading(books, gate(related(portraits, authors), books)));
     assert.deepEqual([jobsOf(events, "finished"), summary.stuck], [["read/walden"], 1], name);
+    // What is no book is no job, and "emma" is inhibited in the first case and lacks something in the second.
+    assert.equal(summary.tasks.read!.waiting, name.startsWith("inhibits") ? 1 : 2, name);
   }
 });
 
