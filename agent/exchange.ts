@@ -26,6 +26,9 @@ export interface Traffic {
   up: number;
   /** Bytes that went. */
   down: number;
+  /** Bytes that were copied past the worker, from its place and to it. */
+  copiedUp: number;
+  copiedDown: number;
 }
 
 /** Something that others wait for, again and again. */
@@ -159,6 +162,12 @@ export class Exchange {
       yield chunk;
     }
     if (!request.complete) throw new Refusal(400, "The body ended before it was whole");
+  }
+
+  /** Notes that a part of its value was copied past the client. */
+  copied(direction: "up" | "down", bytes: number): void {
+    if (direction === "up") this.#traffic.copiedUp += bytes;
+    else this.#traffic.copiedDown += bytes;
   }
 
   /** Answers with headers only. */

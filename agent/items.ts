@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Key } from "../core/key.ts";
-import type { GrantedOutput } from "../tasks/agent.ts";
+import type { Grant, GrantedOutput } from "../tasks/agent.ts";
 import type { Exchange } from "./exchange.ts";
 import { removeAll, sizeOf } from "./files.ts";
 import { Refusal } from "./refusal.ts";
@@ -41,18 +41,18 @@ export class Items {
    * Takes a value of an item.
    *
    * @param exchange The request.
+   * @param admitted Whose it is.
    * @param uploads The uploads of the agent.
    * @param name What the worker calls the item in its requests. What it is called in the job is that too, unless the header `X-Datatask-Name` says
    * otherwise: a name, percent-encoded, or nothing, for an item that has none.
    * @param cokey Which of the values that go under the same key; nothing for the item itself, which is published when it is whole.
-   * @param signal Ends the publishing.
    */
   async put(
     exchange: Exchange,
+    { grant, signal }: { readonly grant: Grant; readonly signal: AbortSignal },
     uploads: Uploads,
     name: string,
     cokey: string | undefined,
-    signal: AbortSignal,
   ): Promise<void> {
     // One that was published is published again, under its key: it has changed, or the worker has not heard that it was.
     if (!this.#published.has(name) && this.#published.size >= this.#most) {
@@ -63,7 +63,7 @@ export class Items {
     }
     const path = `${this.#folder}/${storageName(name)}${cokey === undefined ? "" : `.${cokey}`}`;
     let answer = "";
-    const whole = await uploads.take(exchange, `${path}.part`, async () => {
+    const whole = await uploads.take(exchange, grant, `${path}.part`, async () => {
       if (cokey === undefined) {
         answer = await this.#publish(name, calledIn(exchange, name), path, signal) ?? "";
       } else {

@@ -16,7 +16,7 @@ export interface Gauges {
 /** Counts what an agent does. */
 export class Metrics {
   /** Bytes that came and went. */
-  readonly traffic: Traffic = { up: 0, down: 0 };
+  readonly traffic: Traffic = { up: 0, down: 0, copiedUp: 0, copiedDown: 0 };
   /** How many requests are under way. */
   inFlight = 0;
   readonly #requests = new Map<string, number>();
@@ -29,13 +29,22 @@ export class Metrics {
 
   /** The numbers as text. */
   text({ admitted, digests }: Gauges): string {
-    const { up, down } = this.traffic;
+    const { up, down, copiedUp, copiedDown } = this.traffic;
     return [
       ...family("requests_total", "counter", "Requests that are over.", this.#requests),
       ...family("bytes_total", "counter", "Bytes of values that came from and went to workers.", [
         [`{direction="up"}`, up],
         [`{direction="down"}`, down],
       ]),
+      ...family(
+        "copied_bytes_total",
+        "counter",
+        "Bytes of values that an executor copied from and to workers.",
+        [
+          [`{direction="up"}`, copiedUp],
+          [`{direction="down"}`, copiedDown],
+        ],
+      ),
       ...family("requests_in_flight", "gauge", "Requests under way.", [["", this.inFlight]]),
       ...family("attempts_admitted", "gauge", "Attempts that may make requests.", [["", admitted]]),
       ...family("digests_total", "counter", "Digests that were asked for.", [

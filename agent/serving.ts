@@ -6,6 +6,7 @@
 import { type Bytes, encodeText } from "../core/bytes.ts";
 import type { Repository } from "../repositories/repository.ts";
 import type { Admitted } from "./admitted.ts";
+import { copyTo, fileIn } from "./copies.ts";
 import type { Digests } from "./digests.ts";
 import type { Exchange } from "./exchange.ts";
 import { parseRange } from "./ranges.ts";
@@ -39,7 +40,7 @@ export async function serve(
 ): Promise<void> {
   switch (route.to) {
     case "in":
-      return await sendValue(exchange, await valueOf(route, exchange, admitted), shop.digests);
+      return await sendValue(exchange, admitted, await valueOf(route, exchange, admitted), shop.digests);
     case "digest": {
       const { sha256 } = await shop.digests.of(await valueOf(route, exchange, admitted), exchange.signal);
       return exchange.text(200, sha256);
@@ -60,12 +61,13 @@ export async function serve(
       if (exchange.request.method === "HEAD") {
         return await items.tell(exchange, shop.uploads, route.name, cokey);
       }
-      return await items.put(exchange, shop.uploads, route.name, cokey, admitted.signal);
+      return await items.put(exchange, admitted, shop.uploads, route.name, cokey);
     }
     case "files": {
       const bytes = await admitted.grant.files?.(route.path);
       if (!bytes) throw new Refusal(404, `There is no file ${JSON.stringify(route.path)} for this attempt`);
-      return await sendValue(exchange, inMemory(bytes, "application/octet-stream"), shop.digests);
+      const value = inMemory(bytes, "application/octet-stream");
+      return await sendValue(exchange, admitted, value, shop.digests);
     }
   }
 }
@@ -94,9 +96,15 @@ function listing(repository: Repository, signal: AbortSignal): Promise<ReadableS
   );
 }
 
-async function sendValue(exchange: Exchange, value: Representation, digests: Digests): Promise<void> {
+async function sendValue(
+  exchange: Exchange,
+  admitted: Admitted,
+  value: Representation,
+  digests: Digests,
+): Promise<void> {
   const { tag, type, open } = value;
   const { signal } = exchange;
+  const file = fileIn(exchange);
   const digest = digests.peek(value);
   const headers: Record<string, string> = {
     "Content-Type": type,
@@ -120,10 +128,13 @@ async function sendValue(exchange: Exchange, value: Representation, digests: Dig
     }
     if (range) {
       const { start, end } = range;
+      if (await copyTo(exchange, admitted.grant, file, value, range)) return;
       const part = { ...headers, "Content-Range": `bytes ${start}-${end - 1}/${size}` };
       return await exchange.send(206, part, end - start, () => open(signal, range));
     }
   }
+  const whole = { start: 0, end: value.size ?? 0 };
+  if (wanted === undefined && await copyTo(exchange, admitted.grant, file, value, whole)) return;
   await exchange.send(200, headers, value.size ?? digest?.size, () => open(signal));
 }
 
@@ -139,6 +150,7 @@ async function takeOutput(
   if (exchange.request.method === "HEAD") return await uploads.tell(exchange, partial);
   const whole = await uploads.take(
     exchange,
+    admitted.grant,
     partial,
     () => tree ? unpack(partial, path, exchange.signal) : Deno.rename(partial, path),
   );

@@ -4,7 +4,10 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import type { Bytes } from "../core/bytes.ts";
 import { classifySystemError } from "../core/errors.ts";
+import type { Grant } from "../tasks/agent.ts";
+import { copyFrom, fileIn } from "./copies.ts";
 import type { Exchange } from "./exchange.ts";
 import { removeAll, sizeOf } from "./files.ts";
 import { parseContentRange } from "./ranges.ts";
@@ -25,6 +28,8 @@ interface Announced {
   readonly partial: boolean;
   /** SHA-256 of the whole, in hex. */
   readonly sha256: string | undefined;
+  /** The file of the worker that it is to be copied from, when it does not come as the body. */
+  readonly file?: string | undefined;
 }
 
 /** One upload under way. */
@@ -64,16 +69,26 @@ export class Uploads {
    * Takes an upload, or a part of one.
    *
    * @param exchange The request.
+   * @param grant What its attempt may do.
    * @param partial The file of the upload.
    * @param finish Called when all of it is there, with nobody else at the same value; takes the file away.
    * @returns Whether all of it is there.
    */
-  async take(exchange: Exchange, partial: string, finish: () => Promise<void>): Promise<boolean> {
+  async take(
+    exchange: Exchange,
+    grant: Grant,
+    partial: string,
+    finish: () => Promise<void>,
+  ): Promise<boolean> {
     const announced = announce(exchange);
     this.#check(announced);
     const { claim, release } = await this.#claim(exchange, partial);
+    const { start, file } = announced;
+    const content = file === undefined
+      ? exchange.body(this.#limit - start, () => this.#tooLong())
+      : copyFrom(exchange, grant, file, announced);
     try {
-      if (!await this.#receive(exchange, partial, announced, claim)) return false;
+      if (!await this.#receive(content, partial, announced, claim)) return false;
       claim.moved = Infinity;
       await finish();
       return true;
@@ -115,14 +130,19 @@ export class Uploads {
     return { claim, release };
   }
 
-  async #receive(exchange: Exchange, partial: string, announced: Announced, claim: Claim): Promise<boolean> {
+  async #receive(
+    content: AsyncIterable<Bytes>,
+    partial: string,
+    announced: Announced,
+    claim: Claim,
+  ): Promise<boolean> {
     const { start, end, total, sha256 } = announced;
     const file = await openAt(partial, start);
     const hash = sha256 === undefined || start > 0 ? undefined : createHash("sha256");
     let at = start;
     let writing: Promise<void> | undefined;
     try {
-      for await (const chunk of exchange.body(this.#limit - start, () => this.#tooLong())) {
+      for await (const chunk of content) {
         await writing;
         claim.moved = performance.now();
         writing = writeAll(file, chunk);
@@ -145,7 +165,7 @@ export class Uploads {
     } finally {
       file.close();
     }
-    if (end !== undefined && at !== end) {
+    if (announced.file === undefined && end !== undefined && at !== end) {
       throw new Refusal(
         400,
         `The upload is refused: it has ${at - start} bytes, and says it has ${end - start}`,
@@ -166,6 +186,8 @@ function announce(exchange: Exchange): Announced {
     throw new Refusal(400, "The upload is refused: X-Datatask-Sha256 is no SHA-256 in hex");
   }
   const size = length === undefined ? undefined : Number(length);
+  const file = fileIn(exchange);
+  if (file !== undefined) return { ...announceCopy(range, size), sha256, file };
   if (range === undefined) return { start: 0, end: size, total: size, partial: false, sha256 };
   const parsed = parseContentRange(range);
   if (!parsed) {
@@ -176,6 +198,21 @@ function announce(exchange: Exchange): Announced {
     throw new Refusal(400, "The upload is refused: Content-Range and Content-Length do not agree");
   }
   return { start, end, total, partial: true, sha256 };
+}
+
+/** Reads what a copy says of itself: all that is to come, and no body. */
+function announceCopy(
+  range: string | undefined,
+  size: number | undefined,
+): Omit<Announced, "sha256" | "file"> {
+  const parsed = range === undefined ? undefined : parseContentRange(range);
+  if (!parsed || parsed.end !== parsed.total || size !== 0) {
+    throw new Refusal(
+      400,
+      `The upload is refused: a file to be copied takes no body, and Content-Range up to the end: "bytes 100-999/1000"`,
+    );
+  }
+  return { ...parsed, partial: true };
 }
 
 /** Opens the file of an upload where it goes on. */

@@ -24,6 +24,8 @@ export interface Representation {
   readonly tag: string | undefined;
   /** Its media type. */
   readonly type: string;
+  /** Whether some of it is had without reading the rest. */
+  readonly ranges: boolean;
   /** Opens it, or some of it. */
   open(signal: AbortSignal, range?: Range): Promise<ReadableStream<Bytes>>;
 }
@@ -73,6 +75,7 @@ export async function representationOf(
       size: undefined,
       tag,
       type: "application/x-tar",
+      ranges: false,
       async open(signal, range) {
         const entries = await unchanged(await trees.entries(key, { signal }), () => {});
         const archive = tarStream(entries, signal);
@@ -81,12 +84,14 @@ export async function representationOf(
     };
   }
   const blobs = repository as BlobRepository;
+  const { ranges } = blobs.driver.supports;
   return {
     size: info.size,
     tag,
     type: "application/octet-stream",
+    ranges,
     async open(signal, range) {
-      const wanted = blobs.driver.supports.ranges ? range : undefined;
+      const wanted = ranges ? range : undefined;
       const stream = await unchanged(
         await blobs.open(key, { signal, ...wanted }),
         (stream) => stream.cancel(),
@@ -102,6 +107,7 @@ export function inMemory(bytes: Bytes, type: string): Representation {
     size: bytes.length,
     tag: tagOf(bytes),
     type,
+    ranges: true,
     open: (_signal, { start, end } = { start: 0, end: bytes.length }) =>
       Promise.resolve(toStream(bytes.subarray(start, end))),
   };

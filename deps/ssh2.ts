@@ -44,6 +44,33 @@ export interface ClientChannel extends Duplex {
   close(): void;
 }
 
+/** A session of SFTP. What is asked after it has ended is never answered. */
+export interface Sftp {
+  open(path: string, flags: number, done: (error: Error | undefined, handle: Buffer) => void): void;
+  close(handle: Buffer, done: (error?: Error) => void): void;
+  /** Reads into a buffer; 0 bytes at the end of the file. */
+  read(
+    handle: Buffer,
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    done: (error: Error | undefined, length: number) => void,
+  ): void;
+  write(
+    handle: Buffer,
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    done: (error?: Error) => void,
+  ): void;
+  /** Ends it. */
+  end(): void;
+  on(event: "end" | "close", listener: () => void): this;
+  on(event: "error", listener: (error: Error) => void): this;
+}
+
 /** A connection to a server. */
 export interface Client {
   connect(config: ConnectConfig): this;
@@ -51,6 +78,7 @@ export interface Client {
   destroy(): this;
   setNoDelay(noDelay?: boolean): this;
   exec(command: string, callback: (error: Error | undefined, channel: ClientChannel) => void): this;
+  sftp(callback: (error: Error | undefined, session: Sftp) => void): this;
   forwardOut(
     fromHost: string,
     fromPort: number,

@@ -133,6 +133,33 @@ export interface Reach {
       readonly attempt?: Attempt | undefined;
     },
   ): Promise<string>;
+  /** Reads and writes the values of a run while it waits, where that is quicker than its own ways. Absent: nobody does. */
+  readonly files?: RunFiles | undefined;
+}
+
+/**
+ * Reads and writes files of runs on their behalf. Each is named by its path below `folder(attempt)`: parts of `A-Za-z0-9._-`, none of them `.` or `..`.
+ * Whoever asks has another way: all that goes wrong here is an error, of whatever kind.
+ */
+export interface RunFiles {
+  /** From how many bytes on it is worth while. */
+  readonly least: number;
+  /**
+   * Writes into a file that is there, from `start` on, in order: what is there of it when it fails is its beginning, but for writes that
+   * the place has refused. Nothing is read of the content when the file cannot be written at all.
+   */
+  write(
+    attempt: Attempt,
+    path: string,
+    content: ReadableStream<Bytes>,
+    options: CallOptions & { readonly start: number },
+  ): Promise<void>;
+  /** Reads a file from `start` to before `end`; fails where it is shorter. */
+  read(
+    attempt: Attempt,
+    path: string,
+    options: CallOptions & { readonly start: number; readonly end: number },
+  ): ReadableStream<Bytes>;
 }
 
 /**

@@ -11,6 +11,7 @@ export type {
   ProcessWork,
   Reach,
   ResourceUse,
+  RunFiles,
   RunStatus,
   StartOptions,
   Work,

@@ -8,7 +8,7 @@ import type { Attempt } from "../core/attempt.ts";
 import type { Bytes } from "../core/bytes.ts";
 import type { Codec } from "../core/codec.ts";
 import type { Key } from "../core/key.ts";
-import type { AgentServer } from "../executors/executor.ts";
+import type { AgentServer, RunFiles } from "../executors/executor.ts";
 import type { Repository } from "../repositories/repository.ts";
 import type { KeyFeed } from "./runner.ts";
 
@@ -65,6 +65,8 @@ export interface Grant {
   readonly outputs: ReadonlyMap<string, GrantedOutput>;
   /** What else it may fetch: the modules of its body, by their path. Default: nothing. */
   readonly files?: ((path: string) => Promise<Bytes | undefined>) | undefined;
+  /** Copies large values from and to the place of its worker, when the worker asks for it. Default: nobody does, and the worker sends and takes them. */
+  readonly runFiles?: RunFiles | undefined;
 }
 
 /** An attempt that was let in. */

@@ -210,9 +210,10 @@ export class AgentAccess {
         path === modules
           ? readModules(this.#delivery.modules(attempt.task, modules))
           : Promise.resolve(undefined);
-    const admission = await agent.admit({ attempt, documents, ...granted, files });
-    this.#admissions.set(formatAttempt(attempt), admission);
     const { reach } = this.#plan.executor;
+    const runFiles = this.far ? reach?.files : undefined;
+    const admission = await agent.admit({ attempt, documents, ...granted, files, runFiles });
+    this.#admissions.set(formatAttempt(attempt), admission);
     const { server } = admission;
     const address = await reach?.address(server, { signal: context.signal, network, attempt });
     return { ...admission, address: address ?? server.url ?? `http://127.0.0.1:${server.port}` };
@@ -274,6 +275,7 @@ export class AgentAccess {
     return workerScript({
       ...told,
       folder,
+      copied: this.far ? this.#plan.executor.reach?.files?.least : undefined,
       cache: this.#plan.cache,
       files,
       inputs,

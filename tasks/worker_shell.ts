@@ -63,6 +63,8 @@ export interface WorkerJob {
   readonly authorities: string | undefined;
   /** How long the agent is waited for, in milliseconds. */
   readonly patienceMs: number;
+  /** From how many bytes on values are copied past the worker, when it asks the agent for it. Nothing: none are. */
+  readonly copied?: number | undefined;
   /** What is kept of downloads. */
   readonly cache: WorkerCache | undefined;
   /** Files that are brought before the values. */
@@ -108,7 +110,7 @@ function settings(job: WorkerJob): string {
     _dt_room: String(Math.ceil((job.cache?.bytes ?? 0) / 1024)),
   };
   return Object.entries(all).map(([name, value]) => `${name}=${quoteWord(value)}`).join("\n") +
-    "\n_dt_from=0 _dt_q= _dt_me= _dt_sig= _dt_why= _dt_blame=infrastructure\n" +
+    `\n_dt_least=${job.copied ?? ""} _dt_from=0 _dt_q= _dt_me= _dt_sig= _dt_why= _dt_blame=infrastructure\n` +
     '_dt_near="127.0.0.1,localhost,::1${no_proxy:+,$no_proxy}${NO_PROXY:+,$NO_PROXY}"\n';
 }
 

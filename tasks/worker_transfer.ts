@@ -6,7 +6,8 @@
 
 /**
  * Shell functions over those of {@linkcode WORKER_HTTP}. They want `_dt_k` (how long the agent is waited for, in seconds), and, for a
- * cache of downloads, `_dt_cache` (a folder) and `_dt_room` (how much it may hold, in KiB).
+ * cache of downloads, `_dt_cache` (a folder) and `_dt_room` (how much it may hold, in KiB). `_dt_least` is from how many bytes on a value may be copied
+ * from and to files below `_dt_f`, past this shell; empty where nobody copies.
  *
  * - `_dt_fetch PATH FILE [SHA256]` downloads: PATH is `in/LINK`, `in/LINK/KEY`, or `files/PATH` with its digest. 0: the file is there, whole; 3: there is no
  *   such value; otherwise `_dt_why` says what is wrong.
@@ -14,7 +15,8 @@
  * - `_dt_blame` is `failed` when the trouble in `_dt_why` is the task's own, and `infrastructure` otherwise.
  *
  * What is resumed is the same version of the value by its tag, a part is added only where the agent says that it belongs there, and the whole is
- * compared with the agent's digest, where the worker can make one.
+ * compared with the agent's digest, where the worker can make one. Where it cannot, nothing is copied past it. When copying fails, what is left of the
+ * value is not trusted, and it comes or goes by HTTP.
  */
 export const WORKER_TRANSFER: string = `_dt_sum() {
   if command -v sha256sum >/dev/null 2>&1; then sha256sum <"$1"
@@ -103,22 +105,48 @@ _dt_fetch() {
   [ -z "$_dt_cache" ] || [ -z "$_dt_h" ] || _dt_keep "$_dt_h" "$_dt_x.part"
   LC_ALL=C mv -f "$_dt_x.part" "$2"
 }
+_dt_below() {
+  [ -n "$_dt_least" ] || return 1
+  case $1 in "$_dt_f"/*) _dt_v=\${1#"$_dt_f"/} ;; *) return 1 ;; esac
+  # Letter by letter: a range holds others too in some languages.
+  case /$_dt_v/ in
+    *[!abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/-]*|*//*|*/./*|*/../*) return 1 ;;
+  esac
+}
 _dt_pull() {
-  _dt_tag=
-  LC_ALL=C rm -f "$_dt_x.part"
+  _dt_tag= _dt_copy=
+  [ -z "$_dt_sums" ] || [ $_dt_bad != 0 ] || ! _dt_below "$_dt_x.part" || _dt_copy="X-Datatask-File: $_dt_v"
   while :; do
     _dt_from=0
     [ -z "$_dt_tag" ] || [ ! -s "$_dt_x.part" ] || _dt_from=$(_dt_size "$_dt_x.part")
-    if [ $_dt_from = 0 ]; then _dt_http GET "/$1" "$_dt_x.new"
-    else _dt_http GET "/$1" "$_dt_x.new" "If-Range: $_dt_tag"
+    set -- "$1"
+    if [ $_dt_from != 0 ]; then set -- "$1" "If-Range: $_dt_tag"
+    else
+      # Another file each time: who was told before to copy may still write the other.
+      LC_ALL=C rm -f "$_dt_x.part"
+      [ -z "$_dt_copy" ] || : >"$_dt_x.part"
     fi
+    [ -z "$_dt_copy" ] || set -- "$@" "$_dt_copy"
+    _dt_path=$1
+    shift
+    _dt_http GET "/$_dt_path" "$_dt_x.new" "$@"
+    set -- "$_dt_path"
     case $_dt_s in
+      201|202)
+        [ $_dt_from != 0 ] || _dt_tagged
+        if [ "$(_dt_field x-datatask-placed)" = "$(_dt_size "$_dt_x.part")" ]; then
+          _dt_since=0
+          [ $_dt_s = 202 ] || return 0
+        # Who copies sees other files than this shell does.
+        else _dt_copy= _dt_tag=
+        fi
+        continue ;;
+      502) [ -z "$_dt_copy" ] || _dt_copy= _dt_tag= ;;
       200)
         # A wget that was told to begin later leaves out the beginning of a new version.
         if [ $_dt_c = wget ] && [ $_dt_from != 0 ]; then _dt_tag=; continue; fi
         LC_ALL=C mv -f "$_dt_x.new" "$_dt_x.part"
-        _dt_tag=$(sed -n 's/^[Ee][Tt][Aa][Gg]: *//p' "$_dt_x.head" | tail -n 1 | tr -d '\\r')
-        case $_dt_tag in W/*) _dt_tag= ;; esac
+        _dt_tagged
         [ "$_dt_r" != 0 ] || return 0 ;;
       206)
         case $(_dt_field content-range) in
@@ -133,6 +161,10 @@ _dt_pull() {
     esac
     _dt_given || return 1
   done
+}
+_dt_tagged() {
+  _dt_tag=$(sed -n 's/^[Ee][Tt][Aa][Gg]: *//p' "$_dt_x.head" | tail -n 1 | tr -d '\\r')
+  case $_dt_tag in W/*) _dt_tag= ;; esac
 }
 _dt_cached() {
   { cp "$_dt_cache/$1" "$_dt_x.part" && touch -c "$_dt_cache/$1"; } 2>/dev/null || return 1
@@ -153,9 +185,10 @@ _dt_keep() {
   done
 }
 _dt_send() {
-  _dt_since=0 _dt_bad=0 _dt_again=
+  _dt_since=0 _dt_bad=0 _dt_again= _dt_copy=
   _dt_h=$(_dt_sum "$2")
   _dt_total=$(_dt_size "$2")
+  [ -z "$_dt_h" ] || ! _dt_below "$2" || [ "$_dt_total" -lt "$_dt_least" ] || _dt_copy="X-Datatask-File: $_dt_v"
   while :; do
     _dt_at=0 _dt_body=$2 _dt_from=0
     if [ -n "$_dt_again" ]; then
@@ -166,7 +199,11 @@ _dt_send() {
     fi
     set -- "$1" "$2"
     [ -z "$_dt_h" ] || set -- "$@" "X-Datatask-Sha256: $_dt_h"
-    if [ $_dt_at -gt 0 ]; then
+    if [ -n "$_dt_copy" ]; then
+      _dt_body=$_dt_x.rest
+      : >"$_dt_body"
+      set -- "$@" "$_dt_copy" "Content-Range: bytes $_dt_at-$((_dt_total - 1))/$_dt_total"
+    elif [ $_dt_at -gt 0 ]; then
       _dt_body=$_dt_x.rest
       tail -c +$((_dt_at + 1)) "$2" >"$_dt_body" || { _dt_why="it cannot be written to $_dt_w: $(_dt_full)" _dt_blame=infrastructure; LC_ALL=C rm -f "$_dt_body"; return 1; }
       set -- "$@" "Content-Range: bytes $_dt_at-$((_dt_total - 1))/$_dt_total"
@@ -176,6 +213,7 @@ _dt_send() {
     case $_dt_s$_dt_r in 20[014]?*) return 0 ;; esac
     case $_dt_s in
       202) _dt_since=0 _dt_again=1; continue ;;
+      502) _dt_copy= ;;
       404) _dt_why=$(_dt_said) _dt_blame=failed; return 1 ;;
       416) [ -n "$_dt_again" ] || { _dt_why=$(_dt_said) _dt_blame=failed; return 1; } ;;
       422)
@@ -185,7 +223,7 @@ _dt_send() {
           return 1
         fi ;;
     esac
-    case $_dt_s in 416|422) _dt_again= ;; *) _dt_again=1 ;; esac
+    case $_dt_s in 416|422) _dt_again= _dt_copy= ;; *) _dt_again=1 ;; esac
     _dt_given || return 1
   done
 }

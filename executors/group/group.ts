@@ -12,6 +12,7 @@ import { unknownRun } from "../attempts.ts";
 import type { CallOptions, Executor, LogOptions, Reach, RunStatus, StartOptions, Work } from "../executor.ts";
 import { Choice, type Open } from "./choice.ts";
 import { faultsOf, largest, together } from "./definition.ts";
+import { filesOf } from "./files.ts";
 import { Member } from "./member.ts";
 import { type Placed, Places } from "./places.ts";
 import { Opening } from "../opening.ts";
@@ -96,6 +97,7 @@ class ExecutorGroup<W extends Work> implements Executor<W> {
             : (await this.#opening.get("bring values to runs")).members[0]!;
           return await this.#ask(member, (executor) => executor.reach!.address(server, options));
         },
+        files: filesOf(executors, (attempt, signal) => this.#memberOf("copy a file of", attempt, signal)),
       };
     }
   }

@@ -5,7 +5,7 @@
  */
 import { sleep, systemClock } from "../../core/clock.ts";
 import type { Bytes } from "../../core/bytes.ts";
-import type { Client, ClientChannel } from "../../deps/ssh2.ts";
+import type { Client, ClientChannel, Sftp } from "../../deps/ssh2.ts";
 import { LostError } from "./fault.ts";
 
 /** A command that runs on the host. */
@@ -87,16 +87,41 @@ export class Channels {
     }
   }
 
+  /**
+   * Opens a session of SFTP, when a channel is free now.
+   *
+   * @returns The session. Its end gives the channel back.
+   * @throws {LostError} When the connection is gone.
+   * @throws {Error} With a `reason`, when no channel is to be had now; otherwise the server has no SFTP, and the channel is lost.
+   */
+  async sftp(): Promise<Sftp> {
+    if (this.#free <= 0) throw Object.assign(new Error("all channels are taken"), { reason: "busy" });
+    this.#free--;
+    try {
+      const session = await this.#opened<Sftp>((done) => this.#client.sftp(done));
+      session.on("error", () => {});
+      session.on("close", () => this.#give());
+      return session;
+    } catch (error) {
+      if ((error as { reason?: unknown }).reason !== undefined) this.#give();
+      throw error;
+    }
+  }
+
   #exec(command: string): Promise<ClientChannel> {
+    return this.#opened((done) => this.#client.exec(command, done));
+  }
+
+  #opened<T>(open: (done: (error: Error | undefined, opened: T) => void) => void): Promise<T> {
     return new Promise((resolve, reject) => {
       const lost = (): void => reject(new LostError("the connection was closed"));
       if (this.#closed) return lost();
       this.#client.once("close", lost);
       try {
-        this.#client.exec(command, (error, stream) => {
+        open((error, opened) => {
           this.#client.off("close", lost);
           if (error) reject(error);
-          else resolve(stream);
+          else resolve(opened);
         });
       } catch (error) {
         this.#client.off("close", lost);

@@ -22,6 +22,7 @@ import { sharedUrl } from "../loopback.ts";
 import { Opening } from "../opening.ts";
 import { stateIdentity } from "../state_identity.ts";
 import type { Answer } from "./host.ts";
+import { sshFiles } from "./files.ts";
 import { SshLogs } from "./logs.ts";
 import { addressText, type SshExecutorOptions } from "./options.ts";
 import { folderOf, SshRuns } from "./runs.ts";
@@ -86,6 +87,7 @@ class SshExecutor implements Executor<ProcessWork> {
       const { runs } = await this.#opening.get("bring values to runs");
       return `file://${encodeURI(await runs.link.reach(server, signal))}`;
     },
+    files: sshFiles(async () => (await this.#opening.get("copy a file of a run")).runs),
   };
   readonly #options: SshExecutorOptions;
   readonly #opening: Opening<Open>;

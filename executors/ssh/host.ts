@@ -9,6 +9,7 @@ import { type Channel, Channels } from "./channels.ts";
 import type { Connection } from "./connect.ts";
 import type { AgentServer } from "../executor.ts";
 import { hostError, LostError } from "./fault.ts";
+import { HostFiles } from "./host_files.ts";
 import { forwardBack } from "./reach.ts";
 import { ANSWER, TELL, WATCH } from "./script.ts";
 
@@ -92,6 +93,8 @@ function onLines(stream: ClientChannel, call: (line: string) => void): void {
 export class Host {
   /** For what takes a channel of its own. */
   readonly channels: Channels;
+  /** For what copies files itself. */
+  readonly files: HostFiles;
   readonly #connection: Connection;
   readonly #others: readonly Connection[];
   readonly #options: HostOptions;
@@ -122,6 +125,7 @@ export class Host {
     this.#others = others;
     this.#options = options;
     this.channels = new Channels(connection.client, options.maxSessions);
+    this.files = new HostFiles(this.channels);
     this.#acts = new Batch((all) => this.#act(all), TOGETHER);
     void connection.closed.then(() => this.#lose());
   }

@@ -14,7 +14,7 @@ Deno.test("an exchange whose connection tells of nothing any more ends by force,
     end: () => {},
     destroy: () => void (destroyed = true),
   });
-  const traffic = { up: 0, down: 0 };
+  const traffic = { up: 0, down: 0, copiedUp: 0, copiedDown: 0 };
   const exchange = new Exchange("4f1d", request as never, response as never, traffic, false, 50);
   exchange.text(200, "whale");
   const closed = exchange.close();

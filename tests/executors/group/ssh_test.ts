@@ -13,6 +13,7 @@ import { freePort } from "../../kit/own_process.ts";
 import { runAll } from "../../pipeline/kit.ts";
 import { testExecutor } from "../../../testing/executor_suite.ts";
 import { OwnServer } from "../ssh/own_server.ts";
+import { copyAll, odd, watched } from "../ssh/copied.ts";
 import { available, Place, program, sshTest } from "../ssh/server.ts";
 
 const JOBS = 8;
@@ -49,6 +50,18 @@ sshTest("executorGroup() shares jobs among hosts, each with its own way to the a
   });
   assert.deepEqual([...new Set(hosts)].sort(), ["left", "right"]);
   for (const place of places) assert.deepEqual(place.leftovers(), []);
+});
+
+sshTest("executorGroup() has the host of a run copy its large values", async (stack) => {
+  const hosts = [1, 2].map((cpu) => {
+    const place = new Place(stack);
+    return { place, ...watched(place.executor({ name: `host-${cpu}`, capacity: { cpu } })) };
+  });
+  const group = executorGroup({ name: "hosts", executors: hosts.map(({ executor }) => executor) });
+  // Only the second has room for it.
+  await copyAll(hosts[0]!.place.state, group, { large: odd(10_000_000, 1) }, { cpu: 2 });
+  const copied = hosts.map(({ copies }) => copies.reduce((sum, { bytes }) => sum + bytes, 0));
+  assert.deepEqual(copied, [0, 20_000_000]);
 });
 
 sshTest("executorGroup() goes on without a host that nobody answers for", async (stack) => {

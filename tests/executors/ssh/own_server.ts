@@ -33,18 +33,21 @@ export class OwnServer {
     return Number(Deno.readTextFileSync(`${this.#folder}/pid`));
   }
 
-  /** Starts it. */
-  static async start(stack: AsyncDisposableStack, extra = ""): Promise<OwnServer> {
+  /** Starts it: with more lines for its configuration, and with another program for SFTP, or (empty) with none. */
+  static async start(
+    stack: AsyncDisposableStack,
+    extra = "",
+    sftp = "internal-sftp",
+  ): Promise<OwnServer> {
     const server = new OwnServer();
     const key = Deno.readTextFileSync(`${server.#keys}/host.pub`).split(" ").slice(0, 2).join(" ");
     Deno.writeTextFileSync(`${server.#folder}/known_hosts`, `[127.0.0.1]:${server.port} ${key}\n`);
     Deno.writeTextFileSync(
       `${server.#folder}/config`,
       Deno.readTextFileSync(`${server.#keys}/config`)
-        .replace(/^Port .*/m, `Port ${server.port}`).replace(
-          /^PidFile .*/m,
-          `PidFile ${server.#folder}/pid`,
-        ) + extra,
+        .replace(/^Port .*/m, `Port ${server.port}`)
+        .replace(/^PidFile .*/m, `PidFile ${server.#folder}/pid`)
+        .replace(/^Subsystem sftp .*/m, sftp && `Subsystem sftp ${sftp}`) + extra,
     );
     stack.defer(async () => {
       await server.stop();
