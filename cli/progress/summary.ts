@@ -27,13 +27,16 @@ export interface NextCommands {
 export function summaryLines(summary: RunSummary, next: NextCommands): string[] {
   const all = sumCounts(Object.values(summary.tasks));
   const idle = summary.started + summary.adopted + summary.succeeded + summary.failed + summary.stuck === 0;
-  const left = summary.ended === "complete" ? 0 : remaining(all) - all.waiting;
+  const complete = summary.ended === "complete";
+  // Those that trouble has left over are counted by themselves.
+  const left = complete ? 0 : Math.max(0, remaining(all) - all.waiting - summary.stuck);
+  const waiting = complete ? Math.max(0, remaining(all) - summary.stuck) : all.waiting;
   const nothing = idle && summary.ended !== "stopped";
   const before = nothing ? 0 : Math.max(0, all.failed - summary.failed);
   const standing = [
     ...(before > 0 ? [`${amount(before)} failed before`] : []),
     ...(all.blocked > 0 ? [`${amount(all.blocked)} blocked`] : []),
-    ...(remaining(all) > left ? [`${amount(remaining(all) - left)} waiting`] : []),
+    ...(waiting > 0 ? [`${amount(waiting)} waiting`] : []),
     ...(left > 0 ? [`${amount(left)} left for the next run`] : []),
   ];
   if (summary.stuck > 0) {
@@ -61,8 +64,10 @@ export function summaryLines(summary: RunSummary, next: NextCommands): string[] 
   const blocked = Object.entries(summary.tasks).find(([, counts]) => counts.blocked > 0);
   if (blocked) lines.push(`See why jobs are blocked:  ${next.why(blocked[0])}`);
   const stuck = Object.entries(summary.tasks).find(([, counts]) => counts.waiting > 0);
-  if (stuck && summary.ended === "complete") {
-    lines.push(`See what the others wait for:  ${next.why(stuck[0])}`);
+  if (stuck && complete) {
+    lines.push(
+      `See what ${waiting > 0 ? "the others wait for" : "was left, and why"}:  ${next.why(stuck[0])}`,
+    );
   }
   return lines;
 }

@@ -285,6 +285,11 @@ Deno.test("summaryLines() tells failures of this run from those before it, and w
     summaryLines(summary({ ...words, failed: 2, ended: "complete" }), next)[0],
     "Done after 12s: 3 succeeded, 2 failed, 9 waiting",
   );
+  const stuck = { count: { ...NO_JOBS, done: 1, waiting: 1 } };
+  assert.deepEqual(summaryLines(summary({ succeeded: 1, started: 1, stuck: 1, tasks: stuck }), next), [
+    "Done after 12s: 1 succeeded, 0 failed, 1 left for the next run by trouble that is not theirs",
+    "See what was left, and why:  dt why count",
+  ]);
 });
 
 Deno.test("stoppingText() says what is waited for, and how to force it", () => {
