@@ -6,7 +6,8 @@
 import type { Attempt } from "../../core/attempt.ts";
 import type { Quota } from "../../core/quota.ts";
 import type { ContainerWork } from "../container_work.ts";
-import { WORKDIR } from "./script.ts";
+import { CARRIER } from "../carried_script.ts";
+import { type Command, WORKDIR } from "./script.ts";
 
 /** Whose containers these are: the word before names and labels, and the identity of the state folder. */
 export interface Owner {
@@ -95,7 +96,7 @@ export function readLabels(
  * @param owner Whose it is.
  * @param attempt Which attempt it is.
  * @param work What it runs.
- * @param argv The command line.
+ * @param command How its script is run.
  * @param quota What it may use.
  * @param made What tells the one call that makes it.
  * @returns The document for the engine.
@@ -104,7 +105,7 @@ export function containerOf(
   owner: Owner,
   attempt: Attempt,
   work: ContainerWork,
-  argv: readonly string[],
+  { argv, text, carried }: Command,
   quota: Quota,
   made: string,
 ): unknown {
@@ -117,6 +118,7 @@ export function containerOf(
     Env: [
       "TINI_KILL_PROCESS_GROUP=1",
       ...Object.entries(work.environment).map(([name, value]) => `${name}=${value}`),
+      ...carried ? [`${CARRIER}=${text}`] : [],
     ],
     Labels: labelsOf(owner, attempt, work, made),
     WorkingDir: work.workdir ?? WORKDIR,

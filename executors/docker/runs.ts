@@ -11,7 +11,7 @@ import type { ContainerWork } from "../container_work.ts";
 import { containerOf, nameOf, type Owner } from "./container.ts";
 import { type Engine, EngineFault, isAway } from "./engine.ts";
 import type { Images } from "./images.ts";
-import { type Archive, archiveOf, type Command, commandOf } from "./script.ts";
+import { type Archive, archiveOf, type Command, commandOf, ROOT } from "./script.ts";
 import { maybeBegun, runs, runsUnknown, startFault } from "./run_faults.ts";
 import type { Inspected } from "./status.ts";
 
@@ -78,20 +78,20 @@ export class ContainerRuns {
     const { work, signal, action } = run;
     let archive: Archive | undefined;
     try {
-      archive = await archiveOf(command, work.stdin, this.#spool);
+      if (!command.carried) archive = await archiveOf(command, work.stdin, this.#spool);
       signal?.throwIfAborted();
       if (work.pull === "always") await this.#pull(run);
       const id = await this.#create(name, run, command);
       try {
         signal?.throwIfAborted();
         await this.#checkProgram(id, work.image, command.argv[0]!, action);
-        await this.engine.call({
-          method: "PUT",
-          path: `/containers/${id}/archive`,
-          query: { path: "/" },
-          file: archive.file,
-          signal,
-        });
+        archive ??= await this.#isRoot(id, work)
+          ? undefined
+          : await archiveOf(command, undefined, this.#spool);
+        if (archive) {
+          const to = { path: `/containers/${id}/archive`, query: { path: "/" } };
+          await this.engine.call({ method: "PUT", ...to, file: archive.file, signal });
+        }
         await this.#begin(id, run, command);
         signal?.throwIfAborted();
       } catch (error) {
@@ -139,7 +139,7 @@ export class ContainerRuns {
   async #create(name: string, run: Start, command: Command): Promise<string> {
     const { attempt, work, quota, action } = run;
     const made = crypto.randomUUID();
-    const body = containerOf(this.owner, attempt, work, command.argv, quota, made);
+    const body = containerOf(this.owner, attempt, work, command, quota, made);
     const create = async (): Promise<{ readonly Id: string }> => {
       try {
         return await this.engine.call({
@@ -220,6 +220,11 @@ export class ContainerRuns {
       `Cannot ${action}: the image ${image} has no program ${program}; name one that it has as entrypoint, or in the first line of the script`,
       { operation: "start" },
     );
+  }
+
+  /** Whether a container runs as one who may write anywhere in it. */
+  async #isRoot(id: string, { user }: ContainerWork): Promise<boolean> {
+    return ROOT.has(user || (await this.find(id))?.Config.User || "");
   }
 
   /** A container, by its name or identity. */

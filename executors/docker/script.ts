@@ -2,12 +2,14 @@
  * What is put into a container before it starts: its script, an empty folder, and its standard input.
  *
  * The script is a file, so that its size has no limit and it is on no command line. Standard input is a file too: a coordinator that is killed
- * while it feeds a pipe would end the input early, and a script cannot tell that from its end.
+ * while it feeds a pipe would end the input early, and a script cannot tell that from its end. An engine takes as long for such files as for half
+ * of a small container, so a small script comes by the environment where the one that it runs as may write it.
  *
  * @module
  */
 import type { Bytes } from "../../core/bytes.ts";
 import { createTarPacker } from "../../deps/modern_tar.ts";
+import { carriedCommand, isCarried } from "../carried_script.ts";
 import { entryOf, isShell } from "../container_command.ts";
 import type { ContainerWork } from "../container_work.ts";
 
@@ -17,6 +19,8 @@ export const HOME = "/datatask";
 const SCRIPT = `${HOME}/script`;
 /** Where a script begins when nothing else was said. */
 export const WORKDIR = `${HOME}/work`;
+/** It is there once all of a script is, where that may come by the environment. */
+const READY = `${HOME}/ready`;
 /** Its standard input. */
 const STDIN = `${HOME}/stdin`;
 /** It is there when a shell itself left with a code over 128, which else means a signal. */
@@ -34,6 +38,8 @@ export interface Command {
   readonly argv: readonly string[];
   /** What the file of the script holds. */
   readonly text: string;
+  /** Whether the text comes by the environment, and need not be put into a container of {@linkcode ROOT}. */
+  readonly carried: boolean;
   /** Whether it sees to it itself that it begins once. */
   readonly once: boolean;
 }
@@ -48,11 +54,25 @@ export interface Command {
  */
 export function commandOf(work: ContainerWork, action: string): Command {
   const entry = entryOf(work, action);
-  if (isShell(entry)) return { argv: [entry[0]!, SCRIPT], text: shellText(work), once: true };
+  if (isShell(entry)) {
+    const text = shellText(work);
+    // The engine makes the folder that a container begins in.
+    const carried = !work.stdin && work.workdir === undefined && isCarried(text, work.environment);
+    const argv = carried ? carriedCommand(entry[0]!, SCRIPT, prepared) : [entry[0]!, SCRIPT];
+    return { argv, text, carried, once: true };
+  }
   // A program that is no shell reads its input from the file by way of one.
   const redirect = work.stdin ? ["/bin/sh", "-c", `exec "$@" <${STDIN}`, "sh"] : [];
-  return { argv: [...redirect, ...entry, SCRIPT], text: work.script, once: false };
+  return { argv: [...redirect, ...entry, SCRIPT], text: work.script, carried: false, once: false };
 }
+
+/** An engine that was killed while it started a container may start it again when the script lies there in part. */
+function prepared(write: string): string {
+  return `[ -e ${READY} ]||{ ${write};chmod 1777 ${HOME} ${WORKDIR} 2>/dev/null;: >${READY};}`;
+}
+
+/** Who may write anywhere in a container, as images and tasks name it. */
+export const ROOT: ReadonlySet<string> = new Set(["", "0", "root", "0:0", "root:root"]);
 
 /**
  * All that prepares a script is on the first line, so that line numbers in the messages of the shell are the script's.
@@ -101,6 +121,9 @@ export async function archiveOf(
       .getWriter();
     await script.write(text);
     await script.close();
+    if (command.carried) {
+      await controller.add({ name: READY.slice(1), size: 0, mode: 0o644, uid: 0, gid: 0 }).close();
+    }
     if (file) {
       await file.readable.pipeTo(
         controller.add({ name: STDIN.slice(1), size: file.size, mode: 0o644, uid: 0, gid: 0 }),

@@ -14,7 +14,12 @@ export interface Inspected {
   readonly Id: string;
   readonly Name: string;
   readonly Created: string;
-  readonly Config: { readonly Labels: Readonly<Record<string, string>>; readonly Env?: readonly string[] };
+  readonly Config: {
+    readonly Labels: Readonly<Record<string, string>>;
+    readonly Env?: readonly string[];
+    /** Who it runs as. */
+    readonly User: string;
+  };
   readonly HostConfig: { readonly Memory?: number };
   readonly State: {
     readonly Status: "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
