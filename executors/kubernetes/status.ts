@@ -255,7 +255,9 @@ function waiting(
   }
   if (/Error$/.test(reason)) {
     const why = `its container cannot be made (${reason}): ${message}`;
-    if (/deadline exceeded|is reserved for|unavailable|connection/i.test(message)) return held(why, why);
+    if (/deadline exceeded|timed out|is reserved for|unavailable|connection/i.test(message)) {
+      return held(why, why);
+    }
     return finished(
       { reason: `${why}; correct the task, or bring what it names into the namespace` },
       undefined,

@@ -307,6 +307,16 @@ const table: readonly (readonly [string, Pod, Told])[] = [
     { state: "finished", reason: /CreateContainerConfigError\): secret "login" not found; correct the task/ },
   ],
   [
+    "a Secret that its node could not ask for, since the apiserver was away",
+    pod(
+      waiting(
+        "CreateContainerConfigError",
+        "failed to sync secret cache: timed out waiting for the condition",
+      ),
+    ),
+    { state: "running", waiting: /failed to sync secret cache/, trouble: true },
+  ],
+  [
     "a container that could not be made in time",
     pod(waiting("CreateContainerError", "context deadline exceeded")),
     { state: "running", waiting: /context deadline exceeded/, trouble: true },
