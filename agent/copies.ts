@@ -74,7 +74,8 @@ export async function copyTo(
         if (performance.now() > late) return;
       }
     } catch (error) {
-      fault = { error };
+      // Who writes may have left before the end: that is no fault of the value.
+      if (!left.aborted) fault = { error };
       throw error;
     }
   }, signal);

@@ -63,6 +63,32 @@ sshTest("a copy over SFTP goes on where its connection was cut, both ways", asyn
   assert.deepEqual(place.leftovers(), []);
 }, program === "");
 
+/** Ends the sessions of SFTP of a server, and not the connections that they are on. */
+function endSftp(server: OwnServer): number {
+  const found = server.sessions().filter((pid) =>
+    Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("internal-sftp")
+  );
+  for (const pid of found) Deno.kill(pid, "SIGKILL");
+  return found.length;
+}
+
+sshTest("a value whose session of SFTP ends in the middle comes and goes by HTTP", async (stack) => {
+  const server = await OwnServer.start(stack);
+  const place = new Place(stack);
+  const ended: number[] = [];
+  const { executor, copies } = watched(place.executor(server.options), (_way, _copies, chunks) => {
+    if (chunks === 12) ended.push(endSftp(server));
+  });
+  const told = await copyAll(place.state, executor, { large: odd(20 * MB, 1) });
+  assert.deepEqual(ended, [1, 1]);
+  assert.deepEqual(copies.map(({ way, error }) => [way, error !== undefined]), [["write", true], [
+    "read",
+    true,
+  ]]);
+  assert.deepEqual(troubles(told.events), []);
+  assert.deepEqual(place.leftovers(), []);
+}, program === "");
+
 const COORDINATOR = new URL("delivery_coordinator.ts", import.meta.url);
 
 /** Files below a folder whose name ends so, that hold something. */
