@@ -22,8 +22,12 @@ export interface Channel {
 export class Channels {
   readonly #client: Client;
   readonly #waiting: (() => void)[] = [];
+  /** Sessions of SFTP. */
+  readonly #sessions = new Set<Sftp>();
   #free: number;
   #closed = false;
+  /** Whether the server has refused a command a channel. */
+  #narrowed = false;
 
   /**
    * @param client The connection.
@@ -81,6 +85,7 @@ export class Channels {
           if (refused) throw error;
           throw new LostError((error as Error).message);
         }
+        this.#narrow();
         // The server allows fewer than was thought: one less from now on, once another is given back.
         await sleep(systemClock, 20 * tries);
       }
@@ -88,24 +93,38 @@ export class Channels {
   }
 
   /**
-   * Opens a session of SFTP, when a channel is free now.
+   * Opens a session of SFTP, when a channel is free now and another one stays free for commands. It ends early when a command is refused a
+   * channel: who copies has another way.
    *
    * @returns The session. Its end gives the channel back.
    * @throws {LostError} When the connection is gone.
    * @throws {Error} With a `reason`, when no channel is to be had now; otherwise the server has no SFTP, and the channel is lost.
    */
   async sftp(): Promise<Sftp> {
-    if (this.#free <= 0) throw Object.assign(new Error("all channels are taken"), { reason: "busy" });
+    if (this.#narrowed || this.#free <= 1) {
+      throw Object.assign(new Error("no channel can be spared"), { reason: "busy" });
+    }
     this.#free--;
     try {
       const session = await this.#opened<Sftp>((done) => this.#client.sftp(done));
+      this.#sessions.add(session);
       session.on("error", () => {});
-      session.on("close", () => this.#give());
+      session.on("close", () => {
+        this.#sessions.delete(session);
+        this.#give();
+      });
+      if (this.#narrowed) session.end();
       return session;
     } catch (error) {
       if ((error as { reason?: unknown }).reason !== undefined) this.#give();
       throw error;
     }
+  }
+
+  /** No more SFTP here, as it has a channel that a command needs. */
+  #narrow(): void {
+    this.#narrowed = true;
+    for (const session of this.#sessions) session.end();
   }
 
   #exec(command: string): Promise<ClientChannel> {

@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { runAll, troubles } from "../../pipeline/kit.ts";
 import { until } from "../../kit/waiting.ts";
-import { FileRepository, input, MemoryMetadataRepository, Pipeline, processTask, sh } from "../../../mod.ts";
+import {
+  FileRepository,
+  input,
+  MemoryMetadataRepository,
+  Pipeline,
+  processTask,
+  requires,
+  sh,
+} from "../../../mod.ts";
 import { killCoordinator } from "../children.ts";
 import { copyAll, odd, watched } from "./copied.ts";
 import { copying } from "./delivery_coordinator.ts";
@@ -130,6 +138,49 @@ for (const [what, end] of [["to", "main.part"], ["from", ".part"]] as const) {
     },
   );
 }
+
+sshTest(
+  "a copy over SFTP leaves a channel to others, and the one that it has when the server allows no more",
+  async (stack) => {
+    const server = await OwnServer.start(stack, "\nMaxSessions 3\n");
+    const few = new Place(stack);
+    const told = watched(few.executor({ ...server.options, maxSessions: 3 }));
+    await copyAll(few.state, told.executor, { large: odd(10 * MB, 1) });
+    assert.deepEqual(told.copies.map(({ way, bytes }) => [way, bytes]), [["write", 0], ["read", 0]]);
+    const place = new Place(stack);
+    const begun = `${place.state}/begun`;
+    const done = new MemoryMetadataRepository("done");
+    const { executor, copies } = watched(place.executor(server.options), async (_way, before, chunks) => {
+      if (before > 0 || chunks > 0) return;
+      Deno.writeTextFileSync(begun, "");
+      await until("the other job is done", () => done.has("small"));
+    });
+    const books = new FileRepository(`${place.state}/books`);
+    await books.put("large", odd(10 * MB, 1));
+    const words = new MemoryMetadataRepository("words");
+    await words.set("small", {});
+    const copy = processTask("copy", {
+      done: new MemoryMetadataRepository("copied"),
+      links: { books: input(books) },
+      executor,
+      script: ({ books }) => sh`wc -c <${books}`,
+    });
+    // Its log takes a channel when it ends, and that is in the middle of the copy.
+    const small = processTask("small", {
+      done,
+      links: { words: requires(words) },
+      executor,
+      script: () => sh`until [ -e ${begun} ]; do sleep 0.1; done; echo ended`,
+    });
+    const pipeline = new Pipeline({ tasks: [copy, small], state: `${place.state}/state` });
+    const { events, summary } = await runAll(pipeline);
+    assert.deepEqual([summary.succeeded, summary.started], [2, 2], JSON.stringify(events));
+    assert.deepEqual(troubles(events), []);
+    assert.equal(copies.length, 1, "it was asked again, or never");
+    assert.deepEqual(place.leftovers(), []);
+  },
+  program === "",
+);
 
 sshTest("a copy over SFTP that the disk of the host has no room for is told of, as any", async (stack) => {
   const place = new Place(stack);
