@@ -15,9 +15,9 @@ const CHUNK = 252 * 1024;
 /** How many requests of a copy are under way at once. */
 const WIDTH = 8;
 
-/** How long a session may take to open, and an answer to come, in milliseconds. */
+/** How long a session may take to open, and an answer to come, in milliseconds: less than the most impatient client of a run waits for its own. */
 const OPEN_MS = 10_000;
-const ANSWER_MS = 60_000;
+const ANSWER_MS = 15_000;
 
 /** Flags of SFTP: nothing is created, nothing is cut off. */
 const READ = 1;
