@@ -1,6 +1,7 @@
 /** Tests of where the agent listens: ports, TLS, IPv6, several behind one address, and what can be wrong with it. */
 import assert from "node:assert/strict";
 import { startAgent } from "../../agent/mod.ts";
+import type { Bytes } from "../../core/bytes.ts";
 import { MemoryBlobRepository } from "../../repositories/memory.ts";
 import type { AgentOptions } from "../../tasks/agent_options.ts";
 import { agentFaults } from "../../tasks/agent_options.ts";
@@ -87,6 +88,37 @@ Deno.test("the agent speaks TLS, with an authority of its own", async () => {
     const plain = await fetch(worker.url("/in/book").replace("https", "http")).catch(() => undefined);
     assert.equal(plain?.ok ?? false, false);
     await plain?.body?.cancel();
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+/** Books whose end comes a while after their last byte. */
+class LateBooks extends MemoryBlobRepository {
+  override async open(...args: Parameters<MemoryBlobRepository["open"]>): Promise<ReadableStream<Bytes>> {
+    const late = new TransformStream<Bytes, Bytes>({
+      flush: () => new Promise((resolve) => setTimeout(resolve, 20)),
+    });
+    return (await super.open(...args)).pipeThrough(late);
+  }
+}
+
+Deno.test("an agent that speaks TLS answers one request after another when a value ends after its last byte", async () => {
+  const folder = await Deno.makeTempDir();
+  const tls = await certificates(folder);
+  {
+    await using place = await Place.make({ tls });
+    const repository = new LateBooks("books");
+    await repository.put("emma", "a book");
+    await repository.put("empty", "");
+    const given = (key: string) => ({ kind: "value", repository, key }) as const;
+    const inputs = { book: given("emma"), empty: given("empty") };
+    const worker = await place.admit(grantOf("emma", inputs));
+    // By a process of its own, over one connection.
+    const header = `Authorization: ${worker.authorization.Authorization}`;
+    const paths = Array.from({ length: 60 }, (_, n) => n % 3 === 2 ? "/in/empty" : "/in/book");
+    const asked = ["-sS", "--fail", "--max-time", "60", "--cacert", tls.authorities, "-H", header];
+    const said = await run("curl", ...asked, ...paths.map((path) => worker.url(path)));
+    assert.equal(said, "a book".repeat(40));
   }
   await Deno.remove(folder, { recursive: true });
 });
