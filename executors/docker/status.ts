@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { sleep, systemClock } from "../../core/clock.ts";
 import type { RunStatus } from "../executor.ts";
 import { signalName } from "../signals.ts";
 import type { Labelled } from "./container.ts";
@@ -31,11 +32,18 @@ export interface Inspected {
   };
 }
 
+/** The exit code of what was killed. */
+const KILLED = 137;
+
 /** What is said of a run in every state. */
 export type StatusBase = Pick<RunStatus, "attempt" | "since" | "where" | "notes">;
 
 /** How long after its own start an engine may take to record what ended while it was away, in milliseconds. */
 const SETTLING = 30_000;
+/** How long after the end of a container an engine may hear that its memory had run out, which somebody else tells it, in milliseconds. */
+const HEARSAY = 1000;
+/** How often it is asked meanwhile, in milliseconds. */
+const AGAIN = 50;
 /** How long before its end an engine may begin to stop containers, in milliseconds. */
 const LEAVING = 20_000;
 
@@ -96,7 +104,7 @@ async function finished(
   container: Inspected,
   base: StatusBase,
 ): Promise<RunStatus> {
-  const { ExitCode: code, FinishedAt, OOMKilled, Error: error } = container.State;
+  const { ExitCode: code, FinishedAt, Error: error } = container.State;
   const end = { ...base, state: "finished" as const, until: Date.parse(FinishedAt) };
   if (code === 0) return { ...end, exitCode: 0 };
   // A shell that left with such a code by itself has noted that.
@@ -104,7 +112,7 @@ async function finished(
     ? signalName(code - 128)
     : undefined;
   const how = signal === undefined ? { exitCode: code } : { signal };
-  if (OOMKilled) {
+  if (await outOfMemory(engine, container)) {
     const limit = container.HostConfig.Memory;
     return {
       ...end,
@@ -124,6 +132,19 @@ async function finished(
     return { ...end, ...how, reason: "the Docker Engine was restarted while it ran", infrastructure: true };
   }
   return { ...end, ...how, ...(error !== "" && { reason: error }) };
+}
+
+/** Whether the memory of a container that has ended had run out. */
+async function outOfMemory(engine: Engine, { Id, State, HostConfig }: Inspected): Promise<boolean> {
+  if (State.OOMKilled) return true;
+  if (State.ExitCode !== KILLED || !HostConfig.Memory) return false;
+  const left = Math.min(HEARSAY, Date.parse(State.FinishedAt) + HEARSAY - Date.now());
+  for (const late = performance.now() + left; performance.now() < late;) {
+    await sleep(systemClock, AGAIN);
+    const now = await engine.find<Inspected>({ method: "GET", path: `/containers/${Id}/json` });
+    if (now?.State.OOMKilled) return true;
+  }
+  return false;
 }
 
 /** Whether there is a file in a container. */
