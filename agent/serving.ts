@@ -5,6 +5,7 @@
  */
 import { type Bytes, encodeText } from "../core/bytes.ts";
 import type { Repository } from "../repositories/repository.ts";
+import { partOf } from "../tasks/agent.ts";
 import type { Admitted } from "./admitted.ts";
 import { copyTo, fileIn } from "./copies.ts";
 import type { Digests } from "./digests.ts";
@@ -145,8 +146,7 @@ async function takeOutput(
   uploads: Uploads,
 ): Promise<void> {
   const { path, tree } = admitted.output(link);
-  const at = path.lastIndexOf("/") + 1;
-  const partial = `${path.slice(0, at)}.${path.slice(at)}.part`;
+  const partial = partOf(path);
   if (exchange.request.method === "HEAD") return await uploads.tell(exchange, partial);
   const whole = await uploads.take(
     exchange,

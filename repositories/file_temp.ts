@@ -2,7 +2,7 @@
  * Names of what is not finished yet: they lie beside the values, can never be keys, and say who made them.
  *
  * `.tmp-<owner>-<random>-<n>` is written by a live process and is rubbish once that process is dead. `.stage-…` may be filled by a job
- * that outlives us, so only its age tells. `.old-…` is the tree that a new one takes the place of.
+ * that outlives us, so only its age tells, as of `..stage-….part`, which is on its way into one. `.old-…` is the tree that a new one takes the place of.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Files } from "../core/files.ts";
 const ABANDONED = 7 * 86_400_000;
 
 /** What names of unfinished things begin with. */
-const UNFINISHED = /^\.(?:tmp|stage)-/;
+const UNFINISHED = /^\.(?:tmp|\.?stage)-/;
 
 /**
  * Tells whether a name is one of ours and no value.

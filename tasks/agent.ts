@@ -93,3 +93,14 @@ export interface Agent {
    */
   admit(grant: Grant): Promise<Admission>;
 }
+
+/**
+ * Where an upload lies until it is whole: beside the place that it is for.
+ *
+ * @param path That place.
+ * @returns The path of a file.
+ */
+export function partOf(path: string): string {
+  const at = path.lastIndexOf("/") + 1;
+  return `${path.slice(0, at)}.${path.slice(at)}.part`;
+}

@@ -15,6 +15,7 @@ import { directoryDriver } from "../repositories/directory.ts";
 import { fileDriver } from "../repositories/files.ts";
 import type { FilesystemRepository } from "../repositories/filesystem.ts";
 import type { MetadataRepository } from "../repositories/metadata.ts";
+import { partOf } from "./agent.ts";
 import type { Placed, Slot } from "./process_links.ts";
 
 /** What a coordinator needs to know of an output in order to publish it: kept with the run. */
@@ -294,7 +295,11 @@ export class Delivery {
    * @param outputs Its outputs.
    */
   async discard(attempt: Attempt, outputs: readonly NotedOutput[]): Promise<void> {
-    for (const { path, staged } of outputs) if (staged) await removeTree(path);
+    for (const { path, staged } of outputs) {
+      if (!staged) continue;
+      await removeTree(path);
+      await removeTree(partOf(path));
+    }
     await removeTree(this.folder(attempt));
     await removeTree(this.folder(attempt) + COMPLETE);
     if (outputs.some(({ made }) => made)) await removeTree(this.folder(attempt) + MADE);

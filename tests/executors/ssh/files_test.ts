@@ -6,6 +6,7 @@ import {
   FileRepository,
   input,
   MemoryMetadataRepository,
+  output,
   Pipeline,
   processTask,
   requires,
@@ -223,3 +224,36 @@ sshTest("a copy over SFTP that the disk of the host has no room for is told of, 
   assert.match(troubles(events).at(-1)!, /cannot bring input books: it cannot be written to .*No space left/);
   assert.deepEqual(place.leftovers(), []);
 }, Deno.uid() !== 0 || program === "");
+
+sshTest(
+  "a run that is stopped while an output comes leaves nothing of it beside the values",
+  async (stack) => {
+    const place = new Place(stack);
+    const books = new FileRepository(`${place.state}/books`);
+    const copies = new FileRepository(`${place.state}/copies`);
+    await books.put("large", odd(20 * MB, 1));
+    const begun = Promise.withResolvers<void>();
+    const stopped = new AbortController();
+    const { executor } = watched(place.executor(), async (way, _copies, chunks) => {
+      if (way !== "read" || chunks !== 12) return;
+      begun.resolve();
+      await new Promise((resolve) => stopped.signal.addEventListener("abort", resolve));
+    });
+    const task = processTask("copy", {
+      done: new MemoryMetadataRepository("done"),
+      links: { books: input(books), copies: output(copies) },
+      executor,
+      script: ({ books, copies }) => sh`cat ${books} >${copies}`,
+    });
+    const run = new Pipeline({ tasks: [task], state: `${place.state}/state` }).run();
+    const reader = (async () => {
+      for await (const event of run) if (event.type === "stopping") stopped.abort();
+    })();
+    await begun.promise;
+    assert.equal([...Deno.readDirSync(`${place.state}/copies`)].length, 1);
+    run.stop("stop");
+    await reader;
+    assert.deepEqual([...Deno.readDirSync(`${place.state}/copies`)], []);
+    assert.deepEqual(place.leftovers(), []);
+  },
+);
