@@ -61,8 +61,9 @@ _dt_base() {
 _dt_http() {
   _dt_m=$1 _dt_u=$2 _dt_o=$3 _dt_s=000 _dt_r=1
   shift 3
-  : >"$_dt_x.head"
-  : >"$_dt_o"
+  # Not by the null command, at which some shells leave when no file can be made.
+  true >"$_dt_x.head"
+  true >"$_dt_o"
   if ! _dt_base; then echo "there is no address in $_dt_a" >"$_dt_x.err"; return 0; fi
   _dt_u=$_dt_b$_dt_p$_dt_u
   "_dt_$_dt_c" "$@"

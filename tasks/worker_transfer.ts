@@ -124,7 +124,7 @@ _dt_pull() {
     else
       # Another file each time: who was told before to copy may still write the other.
       LC_ALL=C rm -f "$_dt_x.part"
-      [ -z "$_dt_copy" ] || : >"$_dt_x.part"
+      [ -z "$_dt_copy" ] || true >"$_dt_x.part"
     fi
     [ -z "$_dt_copy" ] || set -- "$@" "$_dt_copy"
     _dt_path=$1
@@ -201,7 +201,7 @@ _dt_send() {
     [ -z "$_dt_h" ] || set -- "$@" "X-Datatask-Sha256: $_dt_h"
     if [ -n "$_dt_copy" ]; then
       _dt_body=$_dt_x.rest
-      : >"$_dt_body"
+      true >"$_dt_body"
       set -- "$@" "$_dt_copy" "Content-Range: bytes $_dt_at-$((_dt_total - 1))/$_dt_total"
     elif [ $_dt_at -gt 0 ]; then
       _dt_body=$_dt_x.rest

@@ -5,7 +5,7 @@
  */
 import { type Attempt, formatAttempt } from "../../core/attempt.ts";
 import type { Bytes } from "../../core/bytes.ts";
-import { describeError, ExecutorError } from "../../core/errors.ts";
+import { DefinitionError, describeError, ExecutorError } from "../../core/errors.ts";
 import { systemClock } from "../../core/clock.ts";
 import { parseQuota, type Quota } from "../../core/quota.ts";
 import { checkAttempt, stillRuns, unknownRun } from "../attempts.ts";
@@ -27,6 +27,9 @@ import { SshLogs } from "./logs.ts";
 import { addressText, type SshExecutorOptions } from "./options.ts";
 import { folderOf, SshRuns } from "./runs.ts";
 import { startRun } from "./start.ts";
+
+/** The channels that an executor needs: for its requests, to hear of ends, and for a log. */
+const LEAST_SESSIONS = 3;
 
 /** How often force looks for processes that were born meanwhile, before the watching shell goes too. */
 const ROUNDS = 20;
@@ -50,7 +53,7 @@ const UNBEGUN = 5;
  *
  * @param options Where the host is, who we are there, and what runs there find.
  * @returns The executor.
- * @throws {DefinitionError} When the capacity is no quota.
+ * @throws {DefinitionError} When the capacity is no quota, or there are too few channels to work with.
  * @example An executor for a host
  * ```ts
  * import { sshExecutor } from "@datatask/datatask/ssh";
@@ -97,6 +100,12 @@ class SshExecutor implements Executor<ProcessWork> {
     this.#opening = new Opening(this.name);
     this.capacity = parseQuota(options.capacity ?? {}, `capacity of executor ${this.name}:`);
     this.sees = options.sharesFiles ? "files" : "nothing";
+    const { maxSessions = LEAST_SESSIONS } = options;
+    if (!Number.isInteger(maxSessions) || maxSessions < LEAST_SESSIONS) {
+      throw new DefinitionError(
+        `Executor ${this.name} has maxSessions ${maxSessions}; write a whole number of at least ${LEAST_SESSIONS}, and let the server of the host allow as many (MaxSessions)`,
+      );
+    }
     this.#options = options;
   }
 

@@ -44,7 +44,7 @@ export interface SshExecutorOptions extends SshAddress {
   readonly sharesFiles?: boolean;
   /** A POSIX shell of the host. Default: `/bin/sh`. */
   readonly shell?: string;
-  /** How many channels the server allows on one connection (`MaxSessions`). Default: 10. */
+  /** How many channels the server allows on one connection (`MaxSessions`): at least 3. Default: 10. */
   readonly maxSessions?: number;
   /** How long a connection may take to be made, in milliseconds. Default: 20000. */
   readonly connectMs?: number;

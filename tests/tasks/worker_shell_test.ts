@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { workerFault } from "../../tasks/worker_fault.ts";
+import { WORKER_HTTP } from "../../tasks/worker_http.ts";
 import { endOf, type Machine, MACHINES, Worker } from "./worker_kit.ts";
 import { WorkerServer } from "./worker_server.ts";
 
@@ -305,4 +306,16 @@ for (const machine of SPIED) {
       assert.match(ended.stdout, /^drwx------/m);
     },
   );
+}
+
+for (const { name, shell: [program, ...args] } of MACHINES.filter(({ client }) => client !== "none")) {
+  Deno.test(`a worker goes on, and tries again, when no file can be made for an answer (${name})`, async () => {
+    const script = `${WORKER_HTTP}
+_dt_w=/nowhere _dt_x=/nowhere/x _dt_a=http://127.0.0.1:9 _dt_p=/4f1d _dt_c=none
+_dt_none() { _dt_r=23; }
+_dt_http GET /in/books /nowhere/x.new
+echo "$_dt_s $_dt_r"`;
+    const { code, stdout } = await new Deno.Command(program!, { args: [...args, "-c", script] }).output();
+    assert.deepEqual([code, new TextDecoder().decode(stdout)], [0, "000 23\n"]);
+  });
 }

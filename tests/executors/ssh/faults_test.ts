@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ErrorCode } from "../../../core/errors.ts";
 import type { Executor, ProcessWork } from "../../../executors/executor.ts";
-import type { SshExecutorOptions } from "../../../executors/ssh/mod.ts";
+import { sshExecutor, type SshExecutorOptions } from "../../../executors/ssh/mod.ts";
 import { MemoryMetadataRepository } from "../../../repositories/memory.ts";
 import { processTask } from "../../../tasks/process.ts";
 import type { WaitingRun } from "../../../tasks/runner.ts";
@@ -129,6 +129,16 @@ refusalTest(
   /no host of that name is known; check the name, and the name server$/,
   () => ({ host: "no-such-host.invalid" }),
 );
+
+Deno.test("sshExecutor() refuses to work with too few channels", () => {
+  for (const maxSessions of [2, 0, 4.5, NaN]) {
+    assert.throws(() => sshExecutor({ host: "worker-1", user: "ada", maxSessions }), {
+      code: "invalid-definition",
+      message:
+        `Executor ssh ada@worker-1 has maxSessions ${maxSessions}; write a whole number of at least 3, and let the server of the host allow as many (MaxSessions)`,
+    });
+  }
+});
 
 sshTest("sshExecutor() gives a host up that does not answer in time", async (stack) => {
   const place = new Place(stack);
