@@ -9,7 +9,7 @@
  *
  * - `_dt_feed LINK FOLDER KIND NAME [COKEY.KIND]...` fills a folder with the values of a streaming input, each renamed into place when it is whole, until
  *   there can be no more: then `FOLDER.end` appears. Runs in a process of its own.
- * - `_dt_watch LINK FOLDER KIND NAME [COKEY]...` publishes what appears in a folder, until `$_dt_w/over` is there. In a process of its own;
+ * - `_dt_watch LINK FOLDER KIND NAME [COKEY]...` publishes what appears in a folder, as long as `$_dt_w/going` is there. In a process of its own;
  *   `$_dt_x.0` and `$_dt_x.1` must be older than what is put there.
  * - `_dt_pass SINCE LINK FOLDER KIND NAME [COKEY]...` publishes what has not changed since the file SINCE, or all that has not been published.
  * - `_dt_fault TEXT` notes why a stream cannot go on, ends the script, and leaves.
@@ -44,7 +44,9 @@ _dt_feed() {
     while read -r _dt_key <&6; do
       case $_dt_key in
         @*) _dt_next=\${_dt_key#@} ;;
-        .) : >"$2.end"; exit 0 ;;
+        .)
+          true >"$2.end" || _dt_fault "cannot end input $4: it cannot be written to $2.end: $(_dt_full)"
+          exit 0 ;;
         *) [ -e "$_dt_w/seen.$1/$_dt_key" ] || _dt_come "$@" ;;
       esac
     done 6<"$_dt_x.keys"
@@ -57,7 +59,7 @@ _dt_come() {
   # First what goes with it: whoever sees the item finds all of it.
   for _dt_cokey; do _dt_place "$_dt_link.\${_dt_cokey%.*}" "$_dt_dir.\${_dt_cokey%.*}" "\${_dt_cokey##*.}"; done
   _dt_place "$_dt_link" "$_dt_dir" "$_dt_kind"
-  : >"$_dt_w/seen.$_dt_link/$_dt_key"
+  true >"$_dt_w/seen.$_dt_link/$_dt_key"
 }
 _dt_place() {
   _dt_fetch "in/$1/$_dt_key" "$_dt_x.value"
@@ -77,9 +79,9 @@ _dt_watch() {
   while :; do
     LC_ALL=C mv -f "$_dt_x.1" "$_dt_x.2"
     LC_ALL=C mv -f "$_dt_x.0" "$_dt_x.1"
-    : >"$_dt_x.0"
+    true >"$_dt_x.0" || _dt_fault "cannot watch output $4: it cannot be written to $_dt_x.0: $(_dt_full)"
     _dt_sleep 1 || _dt_fault "cannot watch output $4: $_dt_why"
-    [ ! -e "$_dt_w/over" ] || exit 0
+    [ -e "$_dt_w/going" ] || exit 0
     _dt_pass "$_dt_x.2" "$@" || _dt_fault "$_dt_why"
   done
 }
@@ -91,7 +93,7 @@ _dt_pass() {
     ! _dt_same "$2" || continue
     [ -z "$1" ] || [ -z "$(find "$_dt_file" -newer "$1" 2>/dev/null | head -n 1)" ] || continue
     mkdir -p "$_dt_w/sent.$2" "$_dt_w/sums.$2"
-    : >"$_dt_x.mark"
+    true >"$_dt_x.mark"
     _dt_put "$@" || return 1
     printf '%s\\n' "$_dt_h" >"$_dt_w/sums.$2/$_dt_name"
     LC_ALL=C mv -f "$_dt_x.mark" "$_dt_mark"

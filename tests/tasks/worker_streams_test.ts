@@ -23,6 +23,17 @@ const streaming = (worker: Worker, name: string, cokeyed: Record<string, boolean
   cokeyed,
 });
 
+each("ends the script, and says why, when it cannot say that no more will come", async (worker, server) => {
+  server.feeds.set("pages", { keys: [], over: true });
+  const pages = streaming(worker, "pages");
+  // Where the end is told of there is something else.
+  Deno.mkdirSync(`${pages.path}.end`, { recursive: true });
+  const { stderr } = await worker.run(server, { feeds: [pages], script: "exec sleep 60" });
+  const fault = workerFault(stderr, "m4rk");
+  assert.equal(fault?.own, false, stderr);
+  assert.match(fault.message, /cannot end input pages: it cannot be written to .*pages\.end/);
+});
+
 each(
   "brings items as they come, each whole and once, with what goes with it, to a marked end",
   async (worker, server) => {
