@@ -6,7 +6,7 @@
 import type { Attempt } from "../../core/attempt.ts";
 import type { Quota } from "../../core/quota.ts";
 import type { ContainerWork } from "../container_work.ts";
-import { CARRIER } from "../carried_script.ts";
+import { CARRIER } from "./carried_script.ts";
 import { type Command, WORKDIR } from "./script.ts";
 
 /** Whose containers these are: the word before names and labels, and the identity of the state folder. */

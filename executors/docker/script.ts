@@ -9,7 +9,7 @@
  */
 import type { Bytes } from "../../core/bytes.ts";
 import { createTarPacker } from "../../deps/modern_tar.ts";
-import { carriedCommand, isCarried } from "../carried_script.ts";
+import { carriedCommand, isCarried } from "./carried_script.ts";
 import { entryOf, isShell } from "../container_command.ts";
 import type { ContainerWork } from "../container_work.ts";
 

@@ -24,12 +24,9 @@ import { stateIdentity } from "../state_identity.ts";
 import type { Answer } from "./host.ts";
 import { sshFiles } from "./files.ts";
 import { SshLogs } from "./logs.ts";
-import { addressText, type SshExecutorOptions } from "./options.ts";
+import { addressText, LEAST_SESSIONS, SESSIONS, type SshExecutorOptions } from "./options.ts";
 import { folderOf, SshRuns } from "./runs.ts";
 import { startRun } from "./start.ts";
-
-/** The channels that an executor needs: for its requests, to hear of ends, and for a log. */
-const LEAST_SESSIONS = 3;
 
 /** How often force looks for processes that were born meanwhile, before the watching shell goes too. */
 const ROUNDS = 20;
@@ -100,7 +97,7 @@ class SshExecutor implements Executor<ProcessWork> {
     this.#opening = new Opening(this.name);
     this.capacity = parseQuota(options.capacity ?? {}, `capacity of executor ${this.name}:`);
     this.sees = options.sharesFiles ? "files" : "nothing";
-    const { maxSessions = LEAST_SESSIONS } = options;
+    const { maxSessions = SESSIONS } = options;
     if (!Number.isInteger(maxSessions) || maxSessions < LEAST_SESSIONS) {
       throw new DefinitionError(
         `Executor ${this.name} has maxSessions ${maxSessions}; write a whole number of at least ${LEAST_SESSIONS}, and let the server of the host allow as many (MaxSessions)`,
@@ -114,7 +111,7 @@ class SshExecutor implements Executor<ProcessWork> {
   }
 
   async #prepare(state: string, signal: AbortSignal | undefined): Promise<Open> {
-    const { shell = "/bin/sh", maxSessions = 10 } = this.#options;
+    const { shell = "/bin/sh", maxSessions = SESSIONS } = this.#options;
     const runs = new SshRuns(this.name, this.#options, await this.#id(state));
     try {
       await runs.link.use("open", () => Promise.resolve(), signal);

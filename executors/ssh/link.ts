@@ -9,7 +9,7 @@ import type { AgentServer } from "../executor.ts";
 import { connect, type ConnectOptions, forward } from "./connect.ts";
 import { ConnectError, goneError, hostError, LostError } from "./fault.ts";
 import { Host, type HostOptions, type Told } from "./host.ts";
-import { addressText, type SshExecutorOptions } from "./options.ts";
+import { addressText, SESSIONS, type SshExecutorOptions } from "./options.ts";
 
 /** How long to wait before the next try of a connection, in milliseconds: at first, and at the most. */
 const SOON = 100;
@@ -87,7 +87,7 @@ export class Link {
   }
 
   #hostOptions(host: () => Host): HostOptions {
-    const { shell = "/bin/sh", root = "", maxSessions = 10 } = this.#options;
+    const { shell = "/bin/sh", root = "", maxSessions = SESSIONS } = this.#options;
     return {
       name: this.name,
       shell,

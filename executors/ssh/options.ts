@@ -5,6 +5,11 @@
  */
 import type { QuotaInit } from "../../core/quota.ts";
 
+/** How many channels a server allows on one connection, unless it is said otherwise: as OpenSSH does. */
+export const SESSIONS = 10;
+/** The channels that an executor needs: for its requests, to hear of ends, and for a log. */
+export const LEAST_SESSIONS = 3;
+
 /** How one server is reached, and who we are there. */
 export interface SshAddress {
   /** Its name or address. */

@@ -7,7 +7,7 @@ import { describeTree } from "../../testing/trees.ts";
 import { until } from "../kit/waiting.ts";
 import { grantOf, Place, type Worker } from "./kit.ts";
 import { Raw } from "./raw.ts";
-import { needsOfMachine } from "../../testing/needs.ts";
+import { smallDisk } from "../kit/small_disk.ts";
 
 const sha256 = (text: string | Uint8Array): string => createHash("sha256").update(text).digest("hex");
 
@@ -242,24 +242,17 @@ Deno.test("a full disk is told as one, and what did not fit is removed", async (
   await using place = await Place.make();
   const dir = `${place.folder}/out`;
   await Deno.mkdir(dir);
-  const mount = await new Deno.Command("mount", {
-    args: ["-t", "tmpfs", "-o", "size=256k", "tmpfs", dir],
-    stderr: "null",
-  }).output().catch(() => undefined);
-  try {
-    await t.step({
-      name: "on a real one",
-      ...needsOfMachine("disks", mount?.success ?? false),
-      async fn() {
-        const worker = await place.admit(grantOf("emma", {}, output(place)));
-        const { status, text } = await worker.put("/out/report", new Uint8Array(2 ** 20));
-        assert.equal(status, 507);
-        assert.match(text, /the disk of the coordinator is full; free some space there/);
-        assert.deepEqual(namesIn(dir), []);
-        assert.equal((await worker.put("/out/report", "small")).status, 201);
-      },
-    });
-  } finally {
-    if (mount?.success) await new Deno.Command("umount", { args: [dir] }).output();
-  }
+  await using disk = await smallDisk(dir, "256k");
+  await t.step({
+    name: "on a real one",
+    ...disk.options,
+    async fn() {
+      const worker = await place.admit(grantOf("emma", {}, output(place)));
+      const { status, text } = await worker.put("/out/report", new Uint8Array(2 ** 20));
+      assert.equal(status, 507);
+      assert.match(text, /the disk of the coordinator is full; free some space there/);
+      assert.deepEqual(namesIn(dir), []);
+      assert.equal((await worker.put("/out/report", "small")).status, 201);
+    },
+  });
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { smallDisk } from "../kit/small_disk.ts";
 import type { Executor, ProcessWork } from "../../executors/executor.ts";
 import { localExecutor } from "../../executors/local.ts";
 import { refuses } from "../kit/refuses.ts";
@@ -167,11 +168,10 @@ const FULL: readonly (readonly [left: number, used: boolean, state: string, reas
 Deno.test("localExecutor() says that the disk is full, where, and what to do, and goes on when there is room", async (t) => {
   for (const [left, used, state, reason] of FULL) {
     const root = Deno.makeTempDirSync();
-    const mount = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", root];
-    const { success } = await new Deno.Command("mount", { args: mount, stderr: "null" }).output();
+    const disk = await smallDisk(root, "64k");
     const name = `${left} blocks left${used ? ", in the folder of an earlier run" : ""}: ${state}`;
-    await t.step({ name, ignore: !success, fn: () => onSmallDisk(root, left, used, state, reason) });
-    if (success) await new Deno.Command("umount", { args: ["-l", root] }).output();
+    await t.step({ name, ...disk.options, fn: () => onSmallDisk(root, left, used, state, reason) });
+    await disk[Symbol.asyncDispose]();
     Deno.removeSync(root);
   }
 });

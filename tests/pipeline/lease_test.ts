@@ -3,7 +3,7 @@ import { takeLease } from "../../pipeline/lease.ts";
 import { leaseHolder } from "../../pipeline/lease.ts";
 import { pipelineIn, storesIn } from "./shared_pipeline.ts";
 import { until } from "../kit/waiting.ts";
-import { needsOfMachine } from "../../testing/needs.ts";
+import { smallDisk } from "../kit/small_disk.ts";
 import { inFolder } from "../kit/folder.ts";
 
 /** A coordinator in another process, and the lines it has said. */
@@ -81,11 +81,10 @@ Deno.test("A lease is held once, is given back, and tells who holds it", () =>
 
 Deno.test("A lease on a full disk is refused with what to do, and is had once there is room", async (t) => {
   await inFolder(async (folder) => {
-    const mount = ["-t", "tmpfs", "-o", "size=16k", "tmpfs", folder];
-    const { success } = await new Deno.Command("mount", { args: mount, stderr: "null" }).output();
+    await using disk = await smallDisk(folder, "16k");
     await t.step({
       name: "on a real one",
-      ...needsOfMachine("disks", success),
+      ...disk.options,
       fn: async () => {
         await new Deno.Command("sh", { args: ["-c", `cat /dev/zero >${folder}/filler`], stderr: "null" })
           .output();
@@ -99,7 +98,6 @@ Deno.test("A lease on a full disk is refused with what to do, and is had once th
         assert.equal(lease.holder.pid, Deno.pid);
       },
     });
-    if (success) await new Deno.Command("umount", { args: ["-l", folder] }).output();
   });
 });
 

@@ -6,7 +6,7 @@ import { testBlobDriver } from "../../testing/blob_suite.ts";
 import { faultyFiles } from "../../testing/faulty_files.ts";
 import { listKeys } from "../../testing/suite.ts";
 import { inFolder } from "../kit/folder.ts";
-import { needsOfMachine } from "../../testing/needs.ts";
+import { smallDisk } from "../kit/small_disk.ts";
 
 Deno.test("FileRepository lists files with its extension and nothing else", () =>
   inFolder(async (dir) => {
@@ -179,15 +179,11 @@ function inChunks(count: number, size: number): ReadableStream<Uint8Array<ArrayB
 
 Deno.test("a small disk that is full leaves the old value and no rubbish", async (t) => {
   const dir = await Deno.makeTempDir();
-  const mount = await new Deno.Command("mount", {
-    args: ["-t", "tmpfs", "-o", "size=256k", "tmpfs", dir],
-    stderr: "null",
-  })
-    .output().catch(() => undefined);
   try {
+    await using disk = await smallDisk(dir, "256k");
     await t.step({
       name: "on a real one",
-      ...needsOfMachine("disks", mount?.success ?? false),
+      ...disk.options,
       async fn() {
         const repository = new FileRepository(dir);
         await repository.put("one", "old");
@@ -210,7 +206,6 @@ Deno.test("a small disk that is full leaves the old value and no rubbish", async
       },
     });
   } finally {
-    if (mount?.success) await new Deno.Command("umount", { args: [dir] }).output();
     await Deno.remove(dir);
   }
 });

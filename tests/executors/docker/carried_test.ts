@@ -1,7 +1,7 @@
 /** Scripts in containers, by whichever way they come there. */
 import assert from "node:assert/strict";
 import { decodeText } from "../../../core/bytes.ts";
-import { CARRIER } from "../../../executors/carried_script.ts";
+import { CARRIER } from "../../../executors/docker/carried_script.ts";
 import type { ContainerWork } from "../../../executors/container_work.ts";
 import type { Executor } from "../../../executors/executor.ts";
 import { api, containersOf, docker, image, opened, work } from "./kit.ts";

@@ -1,5 +1,6 @@
 /** Large values go over SFTP, both ways, whatever happens meanwhile; and by HTTP where there is no SFTP. */
 import assert from "node:assert/strict";
+import { smallDisk } from "../../kit/small_disk.ts";
 import { runAll, troubles } from "../../pipeline/kit.ts";
 import { until } from "../../kit/waiting.ts";
 import {
@@ -198,14 +199,8 @@ sshTest(
 
 sshTest("a copy over SFTP that the disk of the host has no room for is told of, as any", async (stack) => {
   const place = new Place(stack);
-  const mount = await new Deno.Command("mount", {
-    args: ["-t", "tmpfs", "-o", "size=12m", "tmpfs", place.root],
-    stderr: "null",
-  }).output();
-  if (!mount.success) return;
-  stack.defer(async () => {
-    await new Deno.Command("umount", { args: ["-l", place.root] }).output();
-  });
+  const disk = stack.use(await smallDisk(place.root, "12m"));
+  if (disk.options.ignore) return;
   // A server started earlier may not see the mount.
   const server = await OwnServer.start(stack);
   const { executor, copies } = watched(place.executor(server.options));

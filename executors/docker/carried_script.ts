@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { encodeText } from "../core/bytes.ts";
+import { encodeText } from "../../core/bytes.ts";
 
 /** The variable that brings a script. */
 export const CARRIER = "DATATASK_SCRIPT";

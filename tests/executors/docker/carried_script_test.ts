@@ -1,8 +1,8 @@
 /** Scripts that come by the environment, with the shells of this machine. */
 import assert from "node:assert/strict";
-import { carriedCommand, CARRIER, isCarried } from "../../executors/carried_script.ts";
-import { decodeText } from "../../core/bytes.ts";
-import { inFolder } from "../kit/folder.ts";
+import { carriedCommand, CARRIER, isCarried } from "../../../executors/docker/carried_script.ts";
+import { decodeText } from "../../../core/bytes.ts";
+import { inFolder } from "../../kit/folder.ts";
 
 const SCRIPT = `env | grep -c ${CARRIER}
 printf '%s\\n' "$0" 'it'\\''s "%s" %d \\n \`id\` \u{1f40b}' "$KEPT"
