@@ -300,17 +300,15 @@ export function workerScript(job: WorkerJob): string {
     ),
     ...job.inputs.map((input) => `_dt_in ${words(input)}\n`),
     job.feeds.length + job.items.length > 0 ? "_dt_me=$(exec sh -c 'echo $PPID')\n" : "",
-    job.items.length > 0 ? file("going", "") : "",
     ...job.feeds.map((feed, i) => background(`_dt_feed ${streamWords(feed, true)}`, `feed${i}`, "_dt_feeds")),
     ...job.items.map((items, i) =>
-      file(`items${i}.0`, "") + file(`items${i}.1`, "") +
+      file("going", "") + file(`items${i}.0`, "") + file(`items${i}.1`, "") +
       background(`_dt_watch ${streamWords(items, false)}`, `items${i}`, "_dt_watches")
     ),
     run(job),
+    'LC_ALL=C rm -f "$_dt_w/going"\n',
     job.feeds.length > 0 ? "for _dt_l in $_dt_feeds; do kill $_dt_l 2>/dev/null; done\n" : "",
-    job.items.length > 0
-      ? 'LC_ALL=C rm -f "$_dt_w/going"\nfor _dt_l in $_dt_watches; do wait $_dt_l; done\n_dt_watches=\n'
-      : "",
+    job.items.length > 0 ? "for _dt_l in $_dt_watches; do wait $_dt_l; done\n_dt_watches=\n" : "",
     "_dt_trouble fault\n",
     tools ? "[ $_dt_code = 0 ] || _dt_trouble trouble\n" : "",
     job.outputs.length + job.items.length > 0
