@@ -170,7 +170,7 @@ function commandsWith(name: string): string {
     Object.keys(flags).some((each) => dashed(each).slice(2) === name)
   ).map((spec) => spec.name);
   if (found.length === 0 || found.length > NAMED) return "";
-  return `; ${choice(found).replace(/ or (?=[^ ]+$)/, " and ")} ${found.length === 1 ? "has" : "have"} it`;
+  return `; ${new Intl.ListFormat("en-GB").format(found)} ${found.length === 1 ? "has" : "have"} it`;
 }
 
 function checkCount(spec: CommandSpec, args: readonly string[]): void {

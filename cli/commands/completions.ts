@@ -20,13 +20,14 @@ export function run(
       }`,
     );
   }
-  const own = context.program === programName() && context.program;
+  const { program } = context;
+  const isFile = program === programName();
   // A pipeline that is a program goes by its own name, so that several do not get in each other's way.
-  const command = flags.command ?? /([\w-]+)\.[jt]sx?$/.exec(own || "")?.[1]?.replace(/^cli$/, "datatask") ??
-    "datatask";
+  const file = isFile ? /([\w-]+)\.[jt]sx?$/.exec(program)?.[1] : undefined;
+  const command = flags.command ?? (file === undefined || file === "cli" ? "datatask" : file);
   if (!/^[\w.-]+$/.test(command)) {
     throw new UsageError(`Cannot complete ${JSON.stringify(command)}; give --command the name of a command`);
   }
-  context.io.out(completionScript(known, command, own ? programName("anywhere") : context.program));
+  context.io.out(completionScript(known, command, isFile ? programName("anywhere") : program));
   return Promise.resolve(0);
 }
